@@ -1,0 +1,77 @@
+import { FAULTS, isFaultCode, type FaultCode, type FaultSpec } from './faults.js';
+
+/** Optional facts of a {@link Fault}. */
+export interface FaultOptions {
+  /** For logs only: may name providers, hosts and causes. */
+  readonly internal?: string;
+  readonly cause?: unknown;
+  /** The request member at fault, in the notation of OpenAI (`messages[0].role`). */
+  readonly param?: string;
+  /** Milliseconds after which the same request may succeed; becomes `Retry-After` and `retry-after-ms`. */
+  readonly retryAfterMs?: number;
+  /** Overrides the table's `x-should-retry`. */
+  readonly shouldRetry?: boolean;
+}
+
+/** A fault as it crosses a process. The internal text stays behind. */
+export interface FaultWire {
+  readonly fault: string;
+  readonly message: string;
+  readonly param?: string | undefined;
+  readonly retryAfterMs?: number | undefined;
+}
+
+/**
+ * A failure with two audiences: `publicMessage` may be shown to the caller, `message` is for us.
+ * A denial (limit, credit) is a value, not a Fault, until the edge turns it into an answer.
+ */
+export class Fault extends Error {
+  readonly param: string | undefined;
+  readonly retryAfterMs: number | undefined;
+  readonly #shouldRetry: boolean | undefined;
+
+  constructor(
+    readonly code: FaultCode,
+    readonly publicMessage: string,
+    options: FaultOptions = {},
+  ) {
+    super(options.internal ?? publicMessage, { cause: options.cause });
+    this.name = 'Fault';
+    this.param = options.param;
+    this.retryAfterMs = options.retryAfterMs;
+    this.#shouldRetry = options.shouldRetry;
+  }
+
+  /** The row of the fault table. */
+  get spec(): FaultSpec {
+    return FAULTS[this.code];
+  }
+
+  /** Value of `x-should-retry`, or undefined to leave the header out. */
+  get shouldRetry(): boolean | undefined {
+    return this.#shouldRetry ?? this.spec.shouldRetry;
+  }
+
+  /** What another process may learn of this fault. */
+  toWire(): FaultWire {
+    return { fault: this.code, message: this.publicMessage, param: this.param, retryAfterMs: this.retryAfterMs };
+  }
+
+  /** Rebuilds a fault that another process sent; a code that this version does not know becomes `internal_error`. */
+  static fromWire(wire: FaultWire): Fault {
+    const options = {
+      ...(wire.param === undefined ? {} : { param: wire.param }),
+      ...(wire.retryAfterMs === undefined ? {} : { retryAfterMs: wire.retryAfterMs }),
+    };
+    return isFaultCode(wire.fault)
+      ? new Fault(wire.fault, wire.message, options)
+      : new Fault('internal_error', 'Internal error.', { ...options, internal: `unknown fault ${wire.fault}` });
+  }
+
+  /** Passes a Fault through and wraps anything else as `internal_error`, keeping the cause for the log. */
+  static from(error: unknown): Fault {
+    if (error instanceof Fault) return error;
+    const internal = error instanceof Error ? error.message : String(error);
+    return new Fault('internal_error', 'Internal error. The request was not charged.', { internal, cause: error });
+  }
+}
