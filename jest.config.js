@@ -13,4 +13,5 @@ export default {
   testPathIgnorePatterns: ['/node_modules/', '/dist/'],
   modulePathIgnorePatterns: ['/dist/'],
   maxWorkers: 2,
+  reporters: ['default', '<rootDir>/test/support/closing-line.reporter.mjs'],
 };

@@ -1,5 +1,13 @@
 /** Every service of the platform, in alphabetical order. A service is also a target of the host. */
-export const SERVICE_NAMES = ['account', 'auth', 'billing', 'connector', 'ingress', 'router', 'simulator'] as const;
+export const SERVICE_NAMES = [
+  'account',
+  'auth',
+  'billing',
+  'connector',
+  'ingress',
+  'router',
+  'simulator',
+] as const;
 
 export type ServiceName = (typeof SERVICE_NAMES)[number];
 

@@ -24,7 +24,8 @@ export const generateApiKey = (): string => {
   let secret = '';
   while (secret.length < SECRET_CHARS) {
     // 248 is the largest multiple of 62 below 256: bytes above it would favour some characters.
-    for (const byte of randomBytes(SECRET_CHARS)) if (byte < 248 && secret.length < SECRET_CHARS) secret += BASE62[byte % 62];
+    for (const byte of randomBytes(SECRET_CHARS))
+      if (byte < 248 && secret.length < SECRET_CHARS) secret += BASE62[byte % 62];
   }
   return `sk-${secret}${checksum(secret)}`;
 };

@@ -31,7 +31,10 @@ export const parseUsd = (text: string): Nano => {
 export const formatUsd = (nano: Nano): string => {
   const sign = nano < 0n ? '-' : '';
   const absolute = nano < 0n ? -nano : nano;
-  const fraction = (absolute % NANO_PER_USD).toString().padStart(9, '0').replace(/0{1,8}$/, '');
+  const fraction = (absolute % NANO_PER_USD)
+    .toString()
+    .padStart(9, '0')
+    .replace(/0{1,8}$/, '');
   return `${sign}${absolute / NANO_PER_USD}.${fraction}`;
 };
 

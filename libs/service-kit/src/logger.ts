@@ -3,9 +3,16 @@ import { pino, type DestinationStream, type Logger as PinoLogger } from 'pino';
 export type Logger = PinoLogger;
 
 /** Members that are never written, wherever they stand in a log record. */
-export const REDACTED_PATHS = ['authorization', 'apiKey', 'api_key', 'password', 'token', 'cookie', 'prompt', 'messages'].flatMap(
-  (name) => [name, `*.${name}`, `*.*.${name}`],
-);
+export const REDACTED_PATHS = [
+  'authorization',
+  'apiKey',
+  'api_key',
+  'password',
+  'token',
+  'cookie',
+  'prompt',
+  'messages',
+].flatMap((name) => [name, `*.${name}`, `*.*.${name}`]);
 
 /**
  * JSON lines on standard output, one per event, buffered. Prompts and keys are never handed to a logger; the

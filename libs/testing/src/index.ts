@@ -1,1 +1,6 @@
-export {};
+export * from './cli.js';
+export * from './eventually.js';
+export * from './free-port.js';
+export * from './host-process.js';
+export * from './repository.js';
+export * from './temp-dir.js';

@@ -10,7 +10,10 @@ import { count, id } from '../wire.js';
 export const pricePerMillion = z.codec(z.string().regex(/^\d{1,6}(\.\d{1,9})?$/), z.bigint(), {
   decode: (text) => parseUsd(text),
   encode: (amount) => {
-    const fraction = (amount % 1_000_000_000n).toString().padStart(9, '0').replace(/0{1,7}$/, '');
+    const fraction = (amount % 1_000_000_000n)
+      .toString()
+      .padStart(9, '0')
+      .replace(/0{1,7}$/, '');
     return `${amount / 1_000_000_000n}.${fraction}`;
   },
 });
@@ -74,7 +77,15 @@ const channel = z.object({
   /** The switch that the connector always sends: true asks for thinking, false forbids it, null sends nothing. */
   thinking: z.boolean().nullable().default(null),
   /** What the provider charges us, with where the figure is from. */
-  cost: z.object({ input: pricePerMillion, cachedInput: pricePerMillion.optional(), output: pricePerMillion, source: z.string().max(200), asOf: z.iso.date() }).optional(),
+  cost: z
+    .object({
+      input: pricePerMillion,
+      cachedInput: pricePerMillion.optional(),
+      output: pricePerMillion,
+      source: z.string().max(200),
+      asOf: z.iso.date(),
+    })
+    .optional(),
   /** True if cancelling a call does not stop the provider's bill: an aborted stream is then drained. */
   billsAfterCancel: z.boolean().default(false),
   timeouts: timeouts.prefault({}),

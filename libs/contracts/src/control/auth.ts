@@ -187,14 +187,21 @@ export const authContract = {
   service: 'auth',
   calls: {
     /** Finds the principal of a key by the SHA-256 of the key. Null: no such key, or it is revoked or expired. */
-    identify: call(z.object({ keyDigest: z.string().regex(/^[0-9a-f]{64}$/) }), z.object({ principal: principal.nullable() }), {
-      callers: ['ingress'],
-      timeoutMs: FAST_MS,
-    }),
+    identify: call(
+      z.object({ keyDigest: z.string().regex(/^[0-9a-f]{64}$/) }),
+      z.object({ principal: principal.nullable() }),
+      {
+        callers: ['ingress'],
+        timeoutMs: FAST_MS,
+      },
+    ),
     /** Decides, in one atomic step, whether a request may run, and sets its credit aside. Idempotent by request id. */
     admit: call(admitRequest, admitReply, { callers: ['ingress'], timeoutMs: FAST_MS }),
     /** Extends a hold's lease and records how much was delivered; recreates the hold if the store lost it. */
-    renew: call(z.object({ hold, deliveredTokens: count }), renewReply, { callers: ['ingress'], timeoutMs: FAST_MS }),
+    renew: call(z.object({ hold, deliveredTokens: count }), renewReply, {
+      callers: ['ingress'],
+      timeoutMs: FAST_MS,
+    }),
     /** Turns a hold into a charge, durably, once per request however often it is called. */
     settle: call(settleRequest, settleReply, { callers: ['ingress'], timeoutMs: 5_000 }),
     /** Gives a hold up without a charge. Leaves a tombstone also where no hold is known, so that a late admit fails. */

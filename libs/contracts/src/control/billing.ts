@@ -32,7 +32,12 @@ export const billingContract = {
      * account or kind is `invalid_value`.
      */
     post: call(
-      z.object({ eventId: id, accountId: id, kind: z.enum(['grant', 'topup', 'bonus', 'refund', 'adjustment']), amount: nano }),
+      z.object({
+        eventId: id,
+        accountId: id,
+        kind: z.enum(['grant', 'topup', 'bonus', 'refund', 'adjustment']),
+        amount: nano,
+      }),
       z.object({ balance: nano, posted: z.boolean() }),
       { callers: ['account'], timeoutMs: 10_000 },
     ),

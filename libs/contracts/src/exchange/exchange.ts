@@ -64,8 +64,11 @@ export interface ReplySink {
    * @returns false if the receiver is full: the sender pauses until {@link ReplyStream.resume}
    */
   frames(bytes: Buffer, outputTokens: number): boolean;
-  /** What the provider reported, once. `frame` is the usage chunk, whose JSON ends with `"usage":{…}}`. */
-  usage(usage: Usage, frame: Buffer): void;
+  /**
+   * What the provider reported, once, before `end`; null if it never did. `frame` is the usage chunk, whose JSON ends
+   * with `"usage":{…}}` so that its figures can be replaced and the cost spliced in.
+   */
+  usage(usage: Usage | null, frame: Buffer): void;
   /** The answer is whole. `[DONE]` is the receiver's to write, after settlement. */
   end(): void;
   /** The answer ends here and is not whole; `client_closed` if that is the client's doing. */

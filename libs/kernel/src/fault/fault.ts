@@ -54,7 +54,12 @@ export class Fault extends Error {
 
   /** What another process may learn of this fault. */
   toWire(): FaultWire {
-    return { fault: this.code, message: this.publicMessage, param: this.param, retryAfterMs: this.retryAfterMs };
+    return {
+      fault: this.code,
+      message: this.publicMessage,
+      param: this.param,
+      retryAfterMs: this.retryAfterMs,
+    };
   }
 
   /** Rebuilds a fault that another process sent; a code that this version does not know becomes `internal_error`. */
@@ -65,13 +70,19 @@ export class Fault extends Error {
     };
     return isFaultCode(wire.fault)
       ? new Fault(wire.fault, wire.message, options)
-      : new Fault('internal_error', 'Internal error.', { ...options, internal: `unknown fault ${wire.fault}` });
+      : new Fault('internal_error', 'Internal error.', {
+          ...options,
+          internal: `unknown fault ${wire.fault}`,
+        });
   }
 
   /** Passes a Fault through and wraps anything else as `internal_error`, keeping the cause for the log. */
   static from(error: unknown): Fault {
     if (error instanceof Fault) return error;
     const internal = error instanceof Error ? error.message : String(error);
-    return new Fault('internal_error', 'Internal error. The request was not charged.', { internal, cause: error });
+    return new Fault('internal_error', 'Internal error. The request was not charged.', {
+      internal,
+      cause: error,
+    });
   }
 }

@@ -40,7 +40,14 @@ const upstream = (status: number, code: string, failover: FailoverRule) =>
   ({ status, type: 'api_error', code, owner: 'upstream', failover, credential: 'count' }) as const;
 
 const platform = (code: string) =>
-  ({ status: 503, type: 'api_error', code, owner: 'platform', failover: 'never', credential: 'keep' }) as const;
+  ({
+    status: 503,
+    type: 'api_error',
+    code,
+    owner: 'platform',
+    failover: 'never',
+    credential: 'keep',
+  }) as const;
 
 /**
  * Every fault the platform knows, and the one place that decides its public error, its failover and what the

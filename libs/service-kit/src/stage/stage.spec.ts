@@ -1,0 +1,237 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  ExchangeHandler,
+  type Exchange,
+  type ExchangeReply,
+  type ReplySink,
+  type Served,
+  type Usage,
+} from '@tunan/contracts';
+import { Fault, SystemClock } from '@tunan/kernel';
+import { PeerSet } from '../http/peer-set.js';
+import { Callers } from '../rpc/callers.js';
+import { LocalStage } from './local-stage.js';
+import { StageClient } from './stage-client.js';
+import { StageServer } from './stage-server.js';
+
+const served: Served = {
+  provider: 'deepseek',
+  upstreamModel: 'deepseek-flash',
+  channel: 'c1',
+  attempts: 2,
+  fallback: true,
+};
+const usage: Usage = { prompt: 4, cachedPrompt: 1, completion: 3, reasoning: 0 };
+const frame = (text: string): Buffer => Buffer.from(`data: ${JSON.stringify({ text })}\n\n`);
+
+/** A stage that does what the first message says. */
+class ScriptedStage extends ExchangeHandler {
+  received: Exchange | undefined;
+  resumed = 0;
+
+  handle(exchange: Exchange): Promise<ExchangeReply> {
+    this.received = exchange;
+    switch (exchange.body.model) {
+      case 'unary':
+        return Promise.resolve({
+          kind: 'unary',
+          served,
+          body: Buffer.from('{"usage":{}}'),
+          usage,
+          outputTokens: 3,
+        });
+      case 'refused':
+        return Promise.reject(
+          new Fault('rate_limit_exceeded', 'Slow down.', { retryAfterMs: 1_500, param: 'x' }),
+        );
+      case 'cut':
+        return this.#stream((sink) => {
+          sink.frames(frame('a'), 1);
+          sink.fail(new Fault('upstream_stream_cut', 'Cut.'));
+        });
+      case 'drained':
+        return this.#stream((sink) => {
+          sink.frames(frame('a'), 1);
+          exchange.signal.addEventListener('abort', () => {
+            sink.usage(usage, frame('usage'));
+            sink.fail(new Fault('client_closed', 'The client went away.'));
+          });
+        });
+      default:
+        return this.#stream((sink) => {
+          sink.frames(frame('a'), 1);
+          sink.frames(Buffer.concat([frame('b'), frame('c')]), 2);
+          sink.usage(usage, frame('usage'));
+          sink.end();
+        });
+    }
+  }
+
+  #stream(run: (sink: ReplySink) => void): Promise<ExchangeReply> {
+    return Promise.resolve({
+      kind: 'stream',
+      served,
+      body: { start: run, resume: () => void (this.resumed += 1) },
+    });
+  }
+}
+
+const exchangeFor = (model: string, stream: boolean, signal = new AbortController().signal): Exchange => ({
+  requestId: `request-${model}`,
+  operation: 'chat',
+  body: { model, messages: [{ role: 'user', content: 'Grüße 漢字' }], stream },
+  stream,
+  ceiling: 77,
+  includeUsage: true,
+  deadlineMs: performance.now() + 10_000,
+  signal,
+  traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+  caller: { accountId: 'acc_1', tier: 'paid' },
+  target: {
+    channel: 'c1',
+    provider: 'deepseek',
+    upstreamModel: 'deepseek-flash',
+    thinking: false,
+    billsAfterCancel: true,
+    timeouts: { connectMs: 1, firstContentMs: 2, idleMs: 3, unaryFirstByteMs: 4, totalMs: 5 },
+  },
+});
+
+/** Records what a sink was told until the body ends. */
+const collect = (reply: ExchangeReply, onFirst?: () => void) => {
+  if (reply.kind !== 'stream') throw new Error('not a stream');
+  return new Promise<{
+    bytes: string;
+    tokens: number;
+    usage: Usage | null | undefined;
+    fault: Fault | undefined;
+  }>((resolve) => {
+    const seen = {
+      bytes: '',
+      tokens: 0,
+      usage: undefined as Usage | null | undefined,
+      fault: undefined as Fault | undefined,
+    };
+    reply.body.start({
+      frames(bytes, tokens) {
+        seen.bytes += bytes.toString();
+        seen.tokens += tokens;
+        onFirst?.();
+        return true;
+      },
+      usage: (reported) => void (seen.usage = reported),
+      end: () => resolve(seen),
+      fail: (fault) => resolve({ ...seen, fault }),
+    });
+  });
+};
+
+describe('stages', () => {
+  const stage = new ScriptedStage();
+  const clock = new SystemClock();
+  let server: Server;
+  let peers: PeerSet;
+  let url: string;
+
+  beforeAll(async () => {
+    const stages = new StageServer(new Callers({ router: ['token'], ingress: ['other'] }), clock);
+    stages.provide('connector/deepseek', stage);
+    server = createServer((request, response) => void stages.handle(request, response));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    peers = new PeerSet(url, 8);
+  });
+
+  afterAll(async () => {
+    await peers.close();
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  /** What a caller may rely on, whichever way the exchange travels. */
+  describe.each([
+    ['in one process', () => new LocalStage('connector/deepseek', () => stage)],
+    ['over HTTP', () => new StageClient('connector/deepseek', peers, 'token', clock)],
+  ] as const)('a stage %s', (_, open) => {
+    it('hands over every fact of the exchange', async () => {
+      const sent = exchangeFor('unary', false);
+      await open().handle(sent);
+      const { signal: _signal, deadlineMs: sentDeadlineMs, ...facts } = sent;
+      expect(stage.received).toMatchObject(facts);
+      expect(Math.abs(stage.received!.deadlineMs - sentDeadlineMs)).toBeLessThan(1_000);
+    });
+
+    it('returns a unary answer with its usage and what served it', async () => {
+      const reply = await open().handle(exchangeFor('unary', false));
+      expect(reply).toEqual({
+        kind: 'unary',
+        served,
+        body: Buffer.from('{"usage":{}}'),
+        usage,
+        outputTokens: 3,
+      });
+    });
+
+    it('returns a stream byte for byte', async () => {
+      const reply = await open().handle(exchangeFor('stream', true));
+      expect(reply.served).toEqual(served);
+      expect(await collect(reply)).toEqual({
+        bytes: `${frame('a')}${frame('b')}${frame('c')}`,
+        tokens: 3,
+        usage,
+        fault: undefined,
+      });
+    });
+
+    it('rejects with the fault of a refusal', async () => {
+      await expect(open().handle(exchangeFor('refused', false))).rejects.toMatchObject({
+        code: 'rate_limit_exceeded',
+        publicMessage: 'Slow down.',
+        retryAfterMs: 1_500,
+        param: 'x',
+      });
+    });
+
+    it('tells a stream that was cut from one that ended', async () => {
+      const seen = await collect(await open().handle(exchangeFor('cut', true)));
+      expect(seen).toMatchObject({ bytes: frame('a').toString(), fault: { code: 'upstream_stream_cut' } });
+    });
+
+    it('still returns the usage after the client went away', async () => {
+      const abort = new AbortController();
+      const reply = await open().handle(exchangeFor('drained', true, abort.signal));
+      const seen = await collect(reply, () => setImmediate(() => abort.abort()));
+      expect(seen).toMatchObject({ usage, fault: { code: 'client_closed' } });
+    });
+  });
+
+  it('fails as unavailable when nobody listens', async () => {
+    const nobody = new PeerSet('http://127.0.0.1:9', 1);
+    const client = new StageClient('connector/deepseek', nobody, 'token', clock);
+    await expect(client.handle(exchangeFor('unary', false))).rejects.toMatchObject({
+      code: 'service_unavailable',
+    });
+    await nobody.close();
+  });
+
+  it('refuses a caller that may not send to this stage', async () => {
+    const client = new StageClient('connector/deepseek', peers, 'other', clock);
+    await expect(client.handle(exchangeFor('unary', false))).rejects.toMatchObject({
+      code: 'invalid_api_key',
+    });
+  });
+
+  it('is an ordinary OpenAI stream for anything else', async () => {
+    const answer = await fetch(`${url}/connector/deepseek/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer token', 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'stream', stream: true, messages: [] }),
+    });
+    expect(answer.headers.get('content-type')).toContain('text/event-stream');
+    expect(await answer.text()).toBe(
+      `${frame('a')}${frame('b')}${frame('c')}${frame('usage')}data: [DONE]\n\n`,
+    );
+  });
+});

@@ -1,0 +1,172 @@
+import type { ServerResponse } from 'node:http';
+import {
+  AuthPort,
+  type CatalogModel,
+  ExchangeHandler,
+  type Exchange,
+  type Limits,
+  type Operation,
+  type Principal,
+  type Served,
+} from '@tunan/contracts';
+import { Fault, type Clock } from '@tunan/kernel';
+import { sendFault, type Logger } from '@tunan/service-kit';
+import { denialFault } from '../domain/denial.js';
+import { limitHeaders } from '../domain/limit-headers.js';
+import type { Principals } from '../principals.js';
+import { Admission, type Granted } from './admission.js';
+import type { OpenExchanges } from './open-exchanges.js';
+import { Settlement } from './settlement.js';
+import { StreamAnswer, type StreamTimes } from './stream-answer.js';
+import { UnaryAnswer } from './unary-answer.js';
+
+/** One validated inference request. */
+export interface InferenceRequest {
+  readonly requestId: string;
+  readonly apiKey: string;
+  readonly principal: Principal;
+  readonly operation: Operation;
+  readonly model: CatalogModel;
+  readonly alias: string | undefined;
+  readonly catalogVersion: number;
+  /** The request's body, with the model's public id. */
+  readonly body: Exchange['body'];
+  readonly stream: boolean;
+  readonly includeUsage: boolean;
+  readonly completions: number;
+  /** The client's explicit output limit. */
+  readonly ceiling: number | null;
+  readonly promptLikely: number;
+  readonly promptBound: number;
+  readonly traceparent: string | undefined;
+  readonly startedMs: number;
+  /** Headers that every answer to this request has. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Bounds of exchanges, in milliseconds. */
+export interface InferenceTimes extends StreamTimes {
+  readonly exchangeMsMax: number;
+}
+
+/** The sequence of every paid request: admit, exchange, answer and settle. */
+export class Inference {
+  readonly #admission: Admission;
+
+  constructor(
+    private readonly auth: AuthPort,
+    private readonly router: ExchangeHandler,
+    private readonly principals: Principals,
+    private readonly exchanges: OpenExchanges,
+    private readonly clock: Clock,
+    private readonly logger: Logger,
+    private readonly times: InferenceTimes,
+  ) {
+    this.#admission = new Admission(auth, clock, logger);
+  }
+
+  /** Answers one request. Never rejects: every failure is an answer. */
+  async run(request: InferenceRequest, response: ServerResponse): Promise<void> {
+    try {
+      const reply = await this.#admission.admit(admitRequest(request));
+      if (reply.outcome === 'denied') {
+        if (reply.reason === 'invalid_api_key') this.principals.forget(request.apiKey);
+        const headers = reply.limits === null ? {} : limitHeaders(reply.limits, this.clock.nowMs());
+        return sendFault(response, denialFault(reply, request.model.id), { ...request.headers, ...headers });
+      }
+      if (response.destroyed) {
+        return await this.#admission.giveUp(request.requestId, request.principal.accountId, true);
+      }
+      await this.#exchange(request, reply, response);
+    } catch (error) {
+      const fault = Fault.from(error);
+      if (fault.code === 'internal_error') this.logger.error({ requestId: request.requestId, err: fault.cause }, fault.message);
+      sendFault(response, fault, request.headers);
+    }
+  }
+
+  async #exchange(request: InferenceRequest, granted: Granted, response: ServerResponse): Promise<void> {
+    const abort = new AbortController();
+    const { auth, clock, logger } = this;
+    const settlement = new Settlement(auth, clock, logger, granted.hold, granted.leaseMs, request.traceparent);
+    const options = {
+      response,
+      clock,
+      settlement,
+      headers: (served: Served | null) => this.#headers(request, granted, served),
+      abort: () => abort.abort(),
+      closed: () => this.exchanges.delete(answer),
+    };
+    const answer = request.stream
+      ? new StreamAnswer({ ...options, includeUsage: request.includeUsage, times: this.times })
+      : new UnaryAnswer(options);
+    this.exchanges.add(answer);
+    try {
+      const reply = await this.router.handle(this.#toExchange(request, granted.hold.ceiling, abort.signal));
+      if (reply.kind === 'stream') {
+        if (answer instanceof StreamAnswer) return answer.pipe(reply.body, reply.served);
+        throw new Fault('internal_error', 'Internal error.', { internal: 'a stream came for a unary request' });
+      }
+      if (answer instanceof UnaryAnswer) return await answer.send(reply);
+      throw new Fault('internal_error', 'Internal error.', { internal: 'a unary answer came for a stream' });
+    } catch (error) {
+      await answer.fail(this.#logged(Fault.from(error), request));
+    }
+  }
+
+  #toExchange(request: InferenceRequest, ceiling: number, signal: AbortSignal): Exchange {
+    return {
+      requestId: request.requestId,
+      operation: request.operation,
+      body: request.body,
+      stream: request.stream,
+      ceiling,
+      includeUsage: request.includeUsage,
+      deadlineMs: request.startedMs + this.times.exchangeMsMax,
+      signal,
+      traceparent: request.traceparent,
+      caller: { accountId: request.principal.accountId, tier: request.principal.tier },
+      target: undefined,
+    };
+  }
+
+  #headers(request: InferenceRequest, granted: Granted, served: Served | null): Record<string, string> {
+    const limits: Limits = granted.limits;
+    return {
+      ...request.headers,
+      ...limitHeaders(limits, this.clock.nowMs()),
+      'openai-processing-ms': String(Math.round(this.clock.monotonicMs() - request.startedMs)),
+      ...(request.alias === undefined ? {} : { 'x-tunan-alias': encodeURIComponent(request.alias) }),
+      ...(granted.lowered ? { 'x-tunan-max-tokens': String(granted.hold.ceiling) } : {}),
+      ...(served === null
+        ? {}
+        : {
+            'x-tunan-provider': served.provider,
+            'x-tunan-upstream-model': served.upstreamModel,
+            'x-tunan-attempts': String(served.attempts),
+            'x-tunan-fallback': String(served.fallback),
+          }),
+    };
+  }
+
+  #logged(fault: Fault, { requestId, model }: InferenceRequest): Fault {
+    const record = { requestId, model: model.id, fault: fault.code, owner: fault.spec.owner, internal: fault.message };
+    if (fault.spec.owner === 'client') this.logger.debug(record, 'request failed');
+    else this.logger.warn(record, 'request failed');
+    return fault;
+  }
+}
+
+const admitRequest = (request: InferenceRequest) => ({
+  requestId: request.requestId,
+  accountId: request.principal.accountId,
+  keyId: request.principal.keyId,
+  model: request.model.id,
+  operation: request.operation,
+  stream: request.stream,
+  catalogVersion: request.catalogVersion,
+  completions: request.completions,
+  promptLikely: request.promptLikely,
+  promptBound: request.promptBound,
+  ceiling: request.ceiling,
+});

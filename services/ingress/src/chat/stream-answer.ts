@@ -1,0 +1,190 @@
+import type { ServerResponse } from 'node:http';
+import type { ReplySink, ReplyStream, Served, SettleReply, Usage } from '@tunan/contracts';
+import { errorBody, Fault, type Clock } from '@tunan/kernel';
+import { sendFault } from '@tunan/service-kit';
+import { withCost } from '../domain/usage-json.js';
+import type { OpenExchange } from './open-exchanges.js';
+import type { Settlement } from './settlement.js';
+
+const KEEP_ALIVE = ': keep-alive\n\n';
+const DONE = 'data: [DONE]\n\n';
+const FRAME_END = '\n\n';
+
+/** Timing of a stream towards the client, in milliseconds. */
+export interface StreamTimes {
+  /** Latest time of the response headers after the start, and interval of keep-alives while nothing else is sent. */
+  readonly keepAliveMs: number;
+  /** A client that takes nothing for this long has gone. */
+  readonly writeStallMs: number;
+}
+
+/** What a stream needs from its surroundings. */
+export interface StreamAnswerOptions {
+  readonly response: ServerResponse;
+  readonly clock: Clock;
+  readonly settlement: Settlement;
+  readonly includeUsage: boolean;
+  readonly times: StreamTimes;
+  /** Response headers at the moment they go out; `served` is null if nothing has answered yet. */
+  readonly headers: (served: Served | null) => Record<string, string>;
+  /** Tells the stages below that the client went away. */
+  readonly abort: () => void;
+  /** Called once, when everything is settled and written. */
+  readonly closed: () => void;
+}
+
+/** A streamed answer on its way to the client. Settles before the bytes that complete it. */
+export class StreamAnswer implements ReplySink, OpenExchange {
+  #body: ReplyStream | undefined;
+  #served: Served | null = null;
+  #delivered = 0;
+  #contentSent = false;
+  #usage: Usage | null = null;
+  #usageFrame: Buffer | undefined;
+  #clientGone = false;
+  #ended = false;
+  #lastWriteMs: number;
+  #blockedSinceMs: number | undefined;
+
+  constructor(private readonly options: StreamAnswerOptions) {
+    this.#lastWriteMs = options.clock.monotonicMs();
+    options.response.on('drain', () => {
+      this.#blockedSinceMs = undefined;
+      this.#body?.resume();
+    });
+    options.response.on('close', () => {
+      if (!options.response.writableFinished) this.#onClientGone();
+    });
+  }
+
+  /** Takes the body of a reply and lets it flow. */
+  pipe(body: ReplyStream, served: Served): void {
+    this.#served = served;
+    this.#body = body;
+    body.start(this);
+  }
+
+  frames(bytes: Buffer, outputTokens: number): boolean {
+    if (this.#clientGone || this.#ended) return true;
+    this.#writeHead();
+    this.#contentSent = true;
+    this.#delivered += outputTokens;
+    return this.#write(bytes);
+  }
+
+  usage(usage: Usage | null, frame: Buffer): void {
+    this.#usage = usage;
+    this.#usageFrame = frame;
+  }
+
+  end(): void {
+    void this.#complete();
+  }
+
+  fail(fault: Fault): void {
+    void this.#break(fault);
+  }
+
+  tick(nowMs: number): void {
+    if (this.#ended) return;
+    const { times, settlement } = this.options;
+    settlement.renewIfDue(nowMs, this.#delivered, () => {
+      this.options.abort();
+      this.fail(new Fault('internal_error', 'The request was ended.', { internal: 'settled by another' }));
+    });
+    if (this.#clientGone) return;
+    if (this.#blockedSinceMs !== undefined) {
+      if (nowMs - this.#blockedSinceMs >= times.writeStallMs) this.options.response.destroy();
+    } else if (nowMs - this.#lastWriteMs >= times.keepAliveMs) {
+      this.#writeHead();
+      this.#write(KEEP_ALIVE);
+    }
+  }
+
+  interrupt(): void {
+    this.options.abort();
+    this.fail(new Fault('service_unavailable', 'The server is shutting down. Please retry.', { retryAfterMs: 1_000 }));
+  }
+
+  async #complete(): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    // Once the answer is whole it is charged as such, also if the client has just left.
+    try {
+      const charge = await this.#settle('completed');
+      if (this.#clientGone) return;
+      this.#writeHead();
+      if (this.options.includeUsage && this.#usageFrame !== undefined) this.#write(this.#usageChunk(this.#usageFrame, charge));
+      this.options.response.end(DONE);
+    } catch (error) {
+      this.#writeError(Fault.from(error));
+    } finally {
+      this.options.closed();
+    }
+  }
+
+  async #break(fault: Fault): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    try {
+      await this.#settle(this.#clientGone ? 'aborted' : this.#contentSent ? 'cut' : 'failed');
+    } catch {
+      // Logged where it happened; the lease of the hold decides.
+    } finally {
+      this.#writeError(fault);
+      this.options.closed();
+    }
+  }
+
+  #settle(outcome: 'completed' | 'aborted' | 'cut' | 'failed'): Promise<SettleReply> {
+    return this.options.settlement.settle({
+      outcome,
+      usage: this.#usage,
+      deliveredTokens: this.#delivered,
+      served: this.#served,
+    });
+  }
+
+  #usageChunk(frame: Buffer, charge: SettleReply): Buffer {
+    const replace = this.#usage === null || charge.flags.length > 0;
+    return withCost(frame, FRAME_END, charge.usage, charge.cost, replace);
+  }
+
+  #onClientGone(): void {
+    if (this.#clientGone) return;
+    this.#clientGone = true;
+    if (this.#ended) return;
+    this.options.abort();
+    this.#body?.resume();
+  }
+
+  #writeHead(): void {
+    const { response } = this.options;
+    if (response.headersSent) return;
+    response.writeHead(200, {
+      ...this.options.headers(this.#served),
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-cache',
+      'x-accel-buffering': 'no',
+    });
+  }
+
+  #write(bytes: Buffer | string): boolean {
+    const nowMs = this.options.clock.monotonicMs();
+    this.#lastWriteMs = nowMs;
+    const flowing = this.options.response.write(bytes);
+    if (!flowing) this.#blockedSinceMs ??= nowMs;
+    return flowing;
+  }
+
+  /**
+   * As long as no header has gone out a failure has its status. Afterwards the client learns of it by an error event
+   * and the missing `[DONE]`: a clean end would read as success.
+   */
+  #writeError(fault: Fault): void {
+    const { response } = this.options;
+    if (this.#clientGone || response.writableEnded) return;
+    if (response.headersSent) response.end(`data: ${JSON.stringify(errorBody(fault))}\n\n`);
+    else sendFault(response, fault, this.options.headers(this.#served));
+  }
+}

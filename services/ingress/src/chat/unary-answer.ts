@@ -1,0 +1,81 @@
+import type { ServerResponse } from 'node:http';
+import type { ExchangeReply, Served } from '@tunan/contracts';
+import { Fault } from '@tunan/kernel';
+import { sendFault } from '@tunan/service-kit';
+import { withCost } from '../domain/usage-json.js';
+import type { OpenExchange } from './open-exchanges.js';
+import type { Settlement } from './settlement.js';
+
+/** What a unary answer needs from its surroundings. */
+export interface UnaryAnswerOptions {
+  readonly response: ServerResponse;
+  readonly settlement: Settlement;
+  readonly headers: (served: Served | null) => Record<string, string>;
+  readonly abort: () => void;
+  readonly closed: () => void;
+}
+
+/** A unary answer on its way to the client. Its bill is durable before its first byte. */
+export class UnaryAnswer implements OpenExchange {
+  #clientGone = false;
+  #ended = false;
+
+  constructor(private readonly options: UnaryAnswerOptions) {
+    options.response.on('close', () => {
+      if (options.response.writableFinished || this.#ended) return;
+      this.#clientGone = true;
+      options.abort();
+    });
+  }
+
+  /** Settles and sends a whole answer. */
+  async send(reply: Extract<ExchangeReply, { kind: 'unary' }>): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    const { response, settlement } = this.options;
+    try {
+      const { usage, outputTokens, served } = reply;
+      const charge = await settlement.settle({ outcome: 'completed', usage, deliveredTokens: outputTokens, served });
+      const replace = usage === null || charge.flags.length > 0;
+      const body = withCost(reply.body, '', charge.usage, charge.cost, replace);
+      response.writeHead(200, {
+        ...this.options.headers(served),
+        'content-type': 'application/json; charset=utf-8',
+        'content-length': body.length,
+      });
+      response.end(body);
+    } catch (error) {
+      sendFault(response, Fault.from(error), this.options.headers(null));
+    } finally {
+      this.options.closed();
+    }
+  }
+
+  /** Ends without an answer: nothing is charged, unless it was the client who left. */
+  async fail(fault: Fault): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    const outcome = this.#clientGone ? 'aborted' : 'failed';
+    try {
+      await this.options.settlement.settle({ outcome, usage: null, deliveredTokens: 0, served: null });
+    } catch {
+      // Logged where it happened; the lease of the hold decides.
+    } finally {
+      sendFault(this.options.response, fault, this.options.headers(null));
+      this.options.closed();
+    }
+  }
+
+  tick(nowMs: number): void {
+    if (this.#ended) return;
+    this.options.settlement.renewIfDue(nowMs, 0, () => {
+      this.options.abort();
+      void this.fail(new Fault('internal_error', 'The request was ended.', { internal: 'settled by another' }));
+    });
+  }
+
+  interrupt(): void {
+    this.options.abort();
+    void this.fail(new Fault('service_unavailable', 'The server is shutting down. Please retry.', { retryAfterMs: 1_000 }));
+  }
+}

@@ -1,0 +1,46 @@
+import type { AdmitReply } from '@tunan/contracts';
+import { Fault, formatUsd } from '@tunan/kernel';
+import { invalidApiKey } from './bearer-token.js';
+
+type Denied = Extract<AdmitReply, { outcome: 'denied' }>;
+
+const limited = (denied: Denied, what: string): Fault =>
+  new Fault('rate_limit_exceeded', `Rate limit reached: too many ${what}. Slow down and use exponential backoff.`, {
+    retryAfterMs: denied.retryAfterMs ?? 60_000,
+  });
+
+/** The public error of an admission that was refused. */
+export const denialFault = (denied: Denied, model: string): Fault => {
+  switch (denied.reason) {
+    case 'invalid_api_key':
+      return invalidApiKey();
+    case 'account_suspended':
+      return new Fault('account_suspended', 'This account is suspended. Please contact support.');
+    case 'email_unverified':
+      return new Fault('email_unverified', 'Please verify your e-mail address before you use the API.');
+    case 'model_not_allowed':
+      return new Fault('model_not_allowed', `This API key may not use the model '${model}'.`, { param: 'model' });
+    case 'key_cap_reached':
+      return new Fault('key_cap_reached', 'The spending cap of this API key is reached. Raise it or use another key.');
+    case 'requests':
+      return limited(denied, 'requests per minute');
+    case 'concurrency':
+      return limited(denied, 'concurrent requests');
+    case 'tokens':
+      return limited(denied, 'tokens per minute');
+    case 'credit':
+      return insufficientQuota(denied);
+  }
+};
+
+const insufficientQuota = ({ needed, available, retryAfterMs }: Denied): Fault => {
+  const figures =
+    needed === null || available === null
+      ? ''
+      : ` This request needs up to $${formatUsd(needed)}, available is $${formatUsd(available < 0n ? 0n : available)}.`;
+  const message = `Insufficient quota. Please top up your account.${figures}`;
+  // Waiting helps only where running requests hold the credit: then, and only then, an SDK may retry.
+  return retryAfterMs === null
+    ? new Fault('insufficient_quota', message)
+    : new Fault('insufficient_quota', message, { retryAfterMs, shouldRetry: true });
+};

@@ -1,0 +1,38 @@
+import type { CatalogIndex } from '@tunan/contracts';
+import { Fault } from '@tunan/kernel';
+
+const NAME_CHARS_SHOWN = 64;
+
+/** The 404 for a model: names the nearest public id, which is usually the one that was meant. */
+export const modelNotFound = (name: string, catalog: CatalogIndex): Fault => {
+  const shown = name.length > NAME_CHARS_SHOWN ? `${name.slice(0, NAME_CHARS_SHOWN)}…` : name;
+  const nearest = nearestModel(shown, catalog);
+  return new Fault(
+    'model_not_found',
+    `The model '${shown}' does not exist or you do not have access to it. Did you mean '${nearest}'? GET /v1/models lists all models.`,
+    { param: 'model' },
+  );
+};
+
+const nearestModel = (name: string, catalog: CatalogIndex): string => {
+  let best = { id: catalog.catalog.models[0]!.id, distance: Infinity };
+  for (const { id } of catalog.catalog.models) {
+    const distance = editDistance(name.toLowerCase(), id);
+    if (distance < best.distance) best = { id, distance };
+  }
+  return best.id;
+};
+
+/** Levenshtein distance. */
+const editDistance = (a: string, b: string): number => {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      const substitution = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(substitution, row[j]! + 1, next[j - 1]! + 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+};

@@ -1,0 +1,136 @@
+import type { ChatRequest } from '@tunan/contracts';
+import { Fault } from '@tunan/kernel';
+import { CHAT_PARAMETER_RULES, type ParameterRule } from './parameter-rules.js';
+import { validateMessages } from './validate-messages.js';
+
+const STOPS_MAX = 4;
+const STOP_CHARS_MAX = 1_024;
+const TOOLS_MAX = 128;
+const TOOL_NAME = /^[A-Za-z0-9_-]{1,64}$/;
+const METADATA_KEYS_MAX = 16;
+const METADATA_CHARS_MAX = 512;
+const RESPONSE_FORMATS = ['text', 'json_object', 'json_schema'];
+
+/** A parameter whose value is not what it must be. */
+export const invalidValue = (param: string, message: string): Fault => new Fault('invalid_value', message, { param });
+
+/** A parameter that has to be there. */
+export const missing = (param: string): Fault =>
+  new Fault('missing_required_parameter', `Missing required parameter: '${param}'.`, { param });
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/**
+ * Checks a chat request's shape and ranges. Nothing is coerced or changed; unknown members stay as they are.
+ * @throws Fault 400 with `param` set
+ */
+export const validateChat = (body: Record<string, unknown>): ChatRequest => {
+  validateModel(body['model']);
+  if (body['messages'] === undefined) throw missing('messages');
+  validateMessages(body['messages']);
+  for (const name in body) {
+    const value = body[name];
+    if (value === null || value === undefined) continue;
+    if (Object.hasOwn(CHAT_PARAMETER_RULES, name)) checkRule(name, value, CHAT_PARAMETER_RULES[name]!);
+    else if (Object.hasOwn(CHECKS, name)) CHECKS[name]!(value);
+  }
+  if (body['stream_options'] != null && body['stream'] !== true)
+    throw invalidValue('stream_options', "'stream_options' is only allowed when 'stream' is true.");
+  return body as unknown as ChatRequest;
+};
+
+/** The model name of any request: a string, not empty. Whether it exists is the catalog's to say. */
+export const validateModel = (model: unknown): void => {
+  if (model === undefined || model === null) throw missing('model');
+  if (typeof model !== 'string' || model === '') throw invalidValue('model', "'model' must be a non-empty string.");
+};
+
+const checkRule = (name: string, value: unknown, rule: ParameterRule): void => {
+  switch (rule.type) {
+    case 'number':
+    case 'integer': {
+      const whole = rule.type === 'integer';
+      if (typeof value !== 'number' || !Number.isFinite(value) || (whole && !Number.isSafeInteger(value)))
+        throw invalidValue(name, `'${name}' must be ${whole ? 'an integer' : 'a number'}.`);
+      if (value < rule.min) throw invalidValue(name, `'${name}' must be at least ${rule.min}.`);
+      if (value > rule.max) throw invalidValue(name, `'${name}' must be at most ${rule.max}.`);
+      return;
+    }
+    case 'boolean':
+      if (typeof value !== 'boolean') throw invalidValue(name, `'${name}' must be true or false.`);
+      return;
+    case 'string':
+      if (typeof value !== 'string') throw invalidValue(name, `'${name}' must be a string.`);
+      if (value.length > rule.charsMax) throw invalidValue(name, `'${name}' is longer than ${rule.charsMax} characters.`);
+      return;
+    case 'choice':
+      if (!rule.values.includes(value as string))
+        throw invalidValue(name, `'${name}' must be one of ${rule.values.join(', ')}.`);
+  }
+};
+
+const checkStop = (value: unknown): void => {
+  const stops = Array.isArray(value) ? value : [value];
+  if (stops.length > STOPS_MAX) throw invalidValue('stop', `'stop' takes at most ${STOPS_MAX} sequences.`);
+  for (const stop of stops)
+    if (typeof stop !== 'string' || stop === '' || stop.length > STOP_CHARS_MAX)
+      throw invalidValue('stop', `'stop' must be a string or strings of 1 to ${STOP_CHARS_MAX} characters.`);
+};
+
+const checkStreamOptions = (value: unknown): void => {
+  if (!isObject(value)) throw invalidValue('stream_options', "'stream_options' must be an object.");
+  const { include_usage: includeUsage } = value;
+  if (includeUsage != null && typeof includeUsage !== 'boolean')
+    throw invalidValue('stream_options.include_usage', "'stream_options.include_usage' must be true or false.");
+};
+
+const checkResponseFormat = (value: unknown): void => {
+  if (!isObject(value) || !RESPONSE_FORMATS.includes(value['type'] as string))
+    throw invalidValue('response_format', `'response_format.type' must be one of ${RESPONSE_FORMATS.join(', ')}.`);
+  if (value['type'] === 'json_schema' && (!isObject(value['json_schema']) || !isObject(value['json_schema']['schema'])))
+    throw invalidValue('response_format.json_schema', "'response_format.json_schema' needs a 'name' and a 'schema'.");
+};
+
+const checkTools = (value: unknown): void => {
+  if (!Array.isArray(value)) throw invalidValue('tools', "'tools' must be an array.");
+  if (value.length > TOOLS_MAX) throw invalidValue('tools', `'tools' takes at most ${TOOLS_MAX} tools.`);
+  const names = new Set<string>();
+  value.forEach((tool: unknown, index) => {
+    const param = `tools[${index}]`;
+    if (!isObject(tool) || tool['type'] !== 'function' || !isObject(tool['function']))
+      throw invalidValue(param, `'${param}' must be {"type": "function", "function": {…}}.`);
+    const { name, parameters } = tool['function'];
+    if (typeof name !== 'string' || !TOOL_NAME.test(name))
+      throw invalidValue(`${param}.function.name`, 'A tool name has 1 to 64 letters, digits, underscores or dashes.');
+    if (names.has(name)) throw invalidValue(`${param}.function.name`, `There are two tools named '${name}'.`);
+    if (parameters != null && !isObject(parameters))
+      throw invalidValue(`${param}.function.parameters`, 'The parameters of a tool must be a JSON schema object.');
+    names.add(name);
+  });
+};
+
+const checkToolChoice = (value: unknown): void => {
+  if (['none', 'auto', 'required'].includes(value as string)) return;
+  if (isObject(value) && value['type'] === 'function' && isObject(value['function']) && typeof value['function']['name'] === 'string')
+    return;
+  throw invalidValue('tool_choice', "'tool_choice' must be none, auto, required or a function by name.");
+};
+
+const checkMetadata = (value: unknown): void => {
+  if (!isObject(value)) throw invalidValue('metadata', "'metadata' must be an object.");
+  const entries = Object.entries(value);
+  if (entries.length > METADATA_KEYS_MAX) throw invalidValue('metadata', `'metadata' takes at most ${METADATA_KEYS_MAX} keys.`);
+  for (const [key, text] of entries)
+    if (key.length > 64 || typeof text !== 'string' || text.length > METADATA_CHARS_MAX)
+      throw invalidValue('metadata', `'metadata' values are strings of at most ${METADATA_CHARS_MAX} characters.`);
+};
+
+const CHECKS: Readonly<Record<string, (value: unknown) => void>> = {
+  stop: checkStop,
+  stream_options: checkStreamOptions,
+  response_format: checkResponseFormat,
+  tools: checkTools,
+  tool_choice: checkToolChoice,
+  metadata: checkMetadata,
+};

@@ -1,0 +1,51 @@
+import type { FastifyReply } from 'fastify';
+import type { EmbeddingsRequest } from '@tunan/contracts';
+import { estimateTokens } from '@tunan/llm';
+import type { CatalogView } from '@tunan/service-kit';
+import type { Inference } from '../chat/inference.js';
+import { parseJsonObject } from '../domain/json-object.js';
+import { modelNotFound } from '../domain/model-not-found.js';
+import { readTraceparent } from '../domain/traceparent.js';
+import { checkDimensions, validateEmbeddings } from '../domain/validate-embeddings.js';
+import type { AuthenticatedRequest, Endpoint } from '../public-api.js';
+
+/** `POST /v1/embeddings`. */
+export class Embeddings implements Endpoint {
+  readonly method = 'POST';
+  readonly path = '/v1/embeddings';
+
+  constructor(
+    private readonly catalog: CatalogView,
+    private readonly inference: Inference,
+  ) {}
+
+  handle(request: AuthenticatedRequest, reply: FastifyReply): Promise<void> {
+    const body = validateEmbeddings(parseJsonObject((request.raw.body as Buffer | undefined) ?? Buffer.alloc(0)));
+    const catalog = this.catalog.current;
+    const model = catalog.model(body.model);
+    if (model === undefined || model.kind !== 'embedding') throw modelNotFound(body.model, catalog);
+    checkDimensions(body, model);
+    const texts = textsOf(body);
+    return this.inference.run(
+      {
+        ...request,
+        operation: 'embeddings',
+        model,
+        alias: undefined,
+        catalogVersion: catalog.version,
+        body,
+        stream: false,
+        includeUsage: false,
+        completions: 1,
+        // An embedding has no output tokens: nothing is held for them.
+        ceiling: 0,
+        promptLikely: texts.reduce((sum, text) => sum + estimateTokens(text), 0),
+        promptBound: texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0),
+        traceparent: readTraceparent(request.raw.headers),
+      },
+      reply.raw,
+    );
+  }
+}
+
+const textsOf = ({ input }: EmbeddingsRequest): readonly string[] => (typeof input === 'string' ? [input] : input);

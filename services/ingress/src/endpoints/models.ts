@@ -1,0 +1,53 @@
+import type { FastifyReply } from 'fastify';
+import type { CatalogModel } from '@tunan/contracts';
+import type { Clock } from '@tunan/kernel';
+import type { CatalogView } from '@tunan/service-kit';
+import { modelJson } from '../domain/model-json.js';
+import { modelNotFound } from '../domain/model-not-found.js';
+import type { AuthenticatedRequest, Endpoint } from '../public-api.js';
+import type { AccountReads } from './account-reads.js';
+import { sendJson } from './send-json.js';
+
+const allowed = (request: AuthenticatedRequest, model: CatalogModel): boolean =>
+  request.principal.models === null || request.principal.models.includes(model.id);
+
+/** `GET /v1/models`: the models that this key may use. Aliases are not listed. */
+export class ListModels implements Endpoint {
+  readonly method = 'GET';
+  readonly path = '/v1/models';
+
+  constructor(
+    private readonly catalog: CatalogView,
+    private readonly reads: AccountReads,
+    private readonly clock: Clock,
+  ) {}
+
+  async handle(request: AuthenticatedRequest, reply: FastifyReply): Promise<void> {
+    const account = await this.reads.read(request);
+    const catalog = this.catalog.current;
+    const models = catalog.catalog.models.filter((model) => allowed(request, model));
+    const data = models.map((model) => modelJson(model, catalog));
+    sendJson(reply.raw, request, account, this.clock, { object: 'list', data });
+  }
+}
+
+/** `GET /v1/models/{id}`. */
+export class GetModel implements Endpoint {
+  readonly method = 'GET';
+  readonly path = '/v1/models/:id';
+
+  constructor(
+    private readonly catalog: CatalogView,
+    private readonly reads: AccountReads,
+    private readonly clock: Clock,
+  ) {}
+
+  async handle(request: AuthenticatedRequest, reply: FastifyReply): Promise<void> {
+    const account = await this.reads.read(request);
+    const catalog = this.catalog.current;
+    const { id } = request.raw.params as { id: string };
+    const model = catalog.model(id);
+    if (model === undefined || !allowed(request, model)) throw modelNotFound(id, catalog);
+    sendJson(reply.raw, request, account, this.clock, modelJson(model, catalog));
+  }
+}

@@ -1,0 +1,14 @@
+import { configSchema, integer } from '@tunan/config';
+
+export const ingressConfig = configSchema({
+  /** Largest request body, in bytes. */
+  INGRESS_BODY_BYTES_MAX: integer(1_024, 100 * 1024 * 1024).default(20 * 1024 * 1024),
+  /** Longest life of one request, in milliseconds. */
+  INGRESS_EXCHANGE_MS_MAX: integer(1_000, 3_600_000).default(600_000),
+  /** Latest time of the response headers of a stream, in milliseconds; then comments keep the connection open. */
+  INGRESS_STREAM_HEADERS_MS: integer(100, 60_000).default(15_000),
+  /** A client that takes no byte of its stream for this long has gone, in milliseconds. */
+  INGRESS_WRITE_STALL_MS: integer(1_000, 600_000).default(60_000),
+  /** Keys whose principal is remembered. */
+  INGRESS_PRINCIPALS_MAX: integer(100, 10_000_000).default(100_000),
+});

@@ -1,0 +1,54 @@
+import type { DynamicModule } from '@nestjs/common';
+import { AuthPort, authContract, ExchangeHandler } from '@tunan/contracts';
+import { CatalogView, serviceModule, type ServiceContext } from '@tunan/service-kit';
+import { Inference } from './chat/inference.js';
+import { OpenExchanges } from './chat/open-exchanges.js';
+import { AccountReads } from './endpoints/account-reads.js';
+import { ChatCompletions } from './endpoints/chat-completions.js';
+import { Embeddings } from './endpoints/embeddings.js';
+import { GetModel, ListModels } from './endpoints/models.js';
+import { UserSelf } from './endpoints/user-self.js';
+import type { ingressConfig } from './ingress.config.js';
+import { Principals } from './principals.js';
+import { PublicApi } from './public-api.js';
+
+/** Wires the ingress. The only file that knows every other one. */
+export const ingressModule = (context: ServiceContext<typeof ingressConfig>): DynamicModule => {
+  const { clock, config, logger, health } = context;
+  const times = {
+    keepAliveMs: config.INGRESS_STREAM_HEADERS_MS,
+    writeStallMs: config.INGRESS_WRITE_STALL_MS,
+    exchangeMsMax: config.INGRESS_EXCHANGE_MS_MAX,
+  };
+  return serviceModule([
+    { provide: AuthPort, useValue: context.port(authContract) },
+    { provide: ExchangeHandler, useValue: context.stage('router') },
+    { provide: CatalogView, useFactory: (auth: AuthPort) => new CatalogView(auth, clock, logger, health), inject: [AuthPort] },
+    {
+      provide: Principals,
+      useFactory: (auth: AuthPort) => new Principals(auth, clock, config.INGRESS_PRINCIPALS_MAX),
+      inject: [AuthPort],
+    },
+    { provide: OpenExchanges, useFactory: () => new OpenExchanges(clock) },
+    {
+      provide: Inference,
+      useFactory: (auth: AuthPort, router: ExchangeHandler, principals: Principals, open: OpenExchanges) =>
+        new Inference(auth, router, principals, open, clock, logger, times),
+      inject: [AuthPort, ExchangeHandler, Principals, OpenExchanges],
+    },
+    { provide: AccountReads, useFactory: (auth: AuthPort) => new AccountReads(auth), inject: [AuthPort] },
+    {
+      provide: PublicApi,
+      useFactory: (principals: Principals, catalog: CatalogView, inference: Inference, reads: AccountReads) => {
+        const api = new PublicApi(principals, clock, logger, config.INGRESS_BODY_BYTES_MAX);
+        api.route(new ChatCompletions(catalog, inference));
+        api.route(new Embeddings(catalog, inference));
+        api.route(new ListModels(catalog, reads, clock));
+        api.route(new GetModel(catalog, reads, clock));
+        api.route(new UserSelf(reads, clock));
+        return api;
+      },
+      inject: [Principals, CatalogView, Inference, AccountReads],
+    },
+  ]);
+};

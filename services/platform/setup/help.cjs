@@ -1,0 +1,17 @@
+'use strict';
+
+const { scripts } = require('../../../package.json');
+
+const WHAT = {
+  start: 'run the whole platform (npm start -- --help for options)',
+  test: 'run all tests (npm test -- PATH for some)',
+  build: 'build what changed',
+  typecheck: 'check the types',
+  lint: 'check the code against the lint rules',
+  format: 'format everything',
+  check: 'every static check of CI',
+  tunan: 'the command line (npm run --silent tunan -- --help)',
+  help: 'this list',
+};
+
+for (const name of Object.keys(scripts)) if (WHAT[name]) console.log(`npm run ${name.padEnd(10)} ${WHAT[name]}`);

@@ -1,0 +1,55 @@
+import { accessSync, constants, mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+
+/** The data folder can't be used: one line that says why. */
+export class DataDirError extends Error {}
+
+/** The folder that holds everything this host keeps; held by one host at a time. */
+export class DataDir {
+  private constructor(
+    readonly path: string,
+    private readonly lock: DatabaseSync,
+  ) {}
+
+  /**
+   * Creates the folder if need be and takes its lock. The lock is the operating system's and ends with the process,
+   * however that ends, so a killed host leaves nothing to clean up.
+   * @throws DataDirError if the folder can't be written or another host has it
+   */
+  static open(folder: string): DataDir {
+    const path = resolve(folder);
+    try {
+      mkdirSync(path, { recursive: true, mode: 0o755 });
+      accessSync(path, constants.W_OK | constants.X_OK);
+    } catch (error) {
+      throw new DataDirError(`data folder ${path} cannot be written: ${(error as NodeJS.ErrnoException).code}`);
+    }
+    return new DataDir(path, takeLock(path));
+  }
+
+  /** A subfolder, created if need be. */
+  folder(name: string): string {
+    const path = join(this.path, name);
+    mkdirSync(path, { recursive: true, mode: 0o755 });
+    return path;
+  }
+
+  release(): void {
+    this.lock.close();
+  }
+}
+
+const takeLock = (path: string): DatabaseSync => {
+  let lock: DatabaseSync | undefined;
+  try {
+    lock = new DatabaseSync(join(path, 'host.lock'));
+    lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
+    return lock;
+  } catch (error) {
+    lock?.close();
+    const busy = /locked/.test((error as Error).message);
+    const reason = busy ? 'is in use by another running host' : `cannot be locked: ${(error as Error).message}`;
+    throw new DataDirError(`data folder ${path} ${reason}`);
+  }
+};

@@ -1,0 +1,70 @@
+import type { ServiceName } from '@tunan/contracts';
+import { Listener, ListenError } from '@tunan/service-kit';
+import { INTERNAL_PORTS, SIMULATOR_PORT } from './host.config.js';
+import type { HostOptions } from './host-options.js';
+
+/** The listeners of a process, open. */
+export interface Listeners {
+  readonly public: Listener | undefined;
+  readonly ops: Listener;
+  readonly internal: Listener | undefined;
+  readonly simulator: Listener | undefined;
+  readonly simulatorUrl: string | undefined;
+  readonly urls: { readonly public: string | undefined; readonly ops: string; readonly internal: string | undefined };
+}
+
+/** Services that customers reach. */
+const PUBLIC_SERVICES: readonly ServiceName[] = ['ingress'];
+const PUBLIC_REQUEST_MS = 60_000;
+const INTERNAL_REQUEST_MS = 30_000;
+
+/** Opens what the targets need. */
+export const openListeners = async (options: HostOptions, internal: boolean): Promise<Listeners> => {
+  const { settings, mode, definitions } = options;
+  const { host } = settings;
+  const make = (name: string, port: number, requestTimeoutMs: number): Listener =>
+    new Listener({ name, host: host.TUNAN_HOST, port, requestTimeoutMs });
+  const targets: readonly ServiceName[] = definitions.map(({ name }) => name);
+
+  const publicListener = targets.some((name) => PUBLIC_SERVICES.includes(name))
+    ? make('public', host.TUNAN_PORT, PUBLIC_REQUEST_MS)
+    : undefined;
+  const publicUrl = await publicListener?.listen();
+  const publicPort = publicUrl === undefined ? host.TUNAN_PORT : Number(new URL(publicUrl).port);
+  // In mode embedded these ports are found through a file, so a taken default is no reason not to start.
+  const flexible = mode === 'embedded';
+  const [ops, opsUrl] = await listenNear(make, 'ops', host.TUNAN_OPS_PORT, publicPort + 1, flexible);
+  const [simulator, ownSimulatorUrl] = targets.includes('simulator')
+    ? await listenNear(make, 'simulator', host.TUNAN_SIMULATOR_PORT, publicPort + 2, flexible)
+    : [undefined, undefined];
+  const internalListener = internal ? make('internal', host.TUNAN_INTERNAL_PORT ?? INTERNAL_PORTS[targets[0]!], INTERNAL_REQUEST_MS) : undefined;
+  const internalUrl = await internalListener?.listen();
+  const remoteSimulator = host.SIMULATOR_URL ?? `http://127.0.0.1:${SIMULATOR_PORT}`;
+  return {
+    public: publicListener,
+    ops,
+    simulator,
+    internal: internalListener,
+    simulatorUrl: mode === 'embedded' ? (ownSimulatorUrl ?? remoteSimulator) : undefined,
+    urls: { public: publicUrl, ops: opsUrl, internal: internalUrl },
+  };
+};
+
+type Make = (name: string, port: number, requestTimeoutMs: number) => Listener;
+
+const listenNear = async (
+  make: Make,
+  name: string,
+  configured: number | undefined,
+  preferred: number,
+  flexible: boolean,
+): Promise<[Listener, string]> => {
+  const listener = make(name, configured ?? preferred, INTERNAL_REQUEST_MS);
+  try {
+    return [listener, await listener.listen()];
+  } catch (error) {
+    if (!(error instanceof ListenError) || configured !== undefined || !flexible) throw error;
+    const any = make(name, 0, INTERNAL_REQUEST_MS);
+    return [any, await any.listen()];
+  }
+};

@@ -1,0 +1,112 @@
+import { ConfigError, environment } from '@tunan/config';
+import { SystemClock } from '@tunan/kernel';
+import { ListenError } from '@tunan/service-kit';
+import { HELP, parseArguments, UsageError, type Arguments } from './arguments.js';
+import { DataDir, DataDirError } from './data-dir.js';
+import { demoKey } from './embedded/demo-account.js';
+import { embeddedSecrets } from './embedded/secrets.js';
+import { Host } from './host.js';
+import { untilReady, welcome, writeReadyFile, type ReadyFacts } from './ready.js';
+import { definitionsOf } from './services.js';
+import { readSettings } from './settings.js';
+
+/** Errors of the person who starts the host: said in one line each, without a stack. */
+const isExpected = (error: unknown): error is Error =>
+  error instanceof UsageError ||
+  error instanceof ConfigError ||
+  error instanceof DataDirError ||
+  error instanceof ListenError ||
+  (error instanceof Error && error.name === 'EmbeddedPostgresError');
+
+const progress = (step: string): void => void process.stdout.write(`${step} …\n`);
+
+/** Placeholders for what mode embedded makes itself, so that settings can be checked without a data folder. */
+const UNMADE = { KEY_PEPPER: `1:${'0'.repeat(64)}`, OPERATOR_TOKEN: 'not made yet', INTERNAL_TOKEN: 'not made yet' };
+
+const main = async (argv: readonly string[]): Promise<void> => {
+  const args = parseArguments(argv);
+  if (args.action === 'help') return void process.stdout.write(`${HELP}\n`);
+  const definitions = definitionsOf(args.targets);
+  const given = { ...environment(), ...args.variables };
+  const embedded = args.mode === 'embedded';
+  const checked = readSettings(definitions, embedded ? { ...UNMADE, ...given } : given, args.mode, args.allowEmbedded);
+  if (args.action === 'validate') return void process.stdout.write('The settings are valid.\n');
+  if (args.action === 'print-config') {
+    const shown = { mode: args.mode, targets: args.targets, host: checked.host, ...Object.fromEntries(checked.services) };
+    return void process.stdout.write(`${JSON.stringify(shown, null, 2)}\n`);
+  }
+  const dataDir = DataDir.open(checked.host.TUNAN_DATA_DIR);
+  const secrets = embedded ? embeddedSecrets(dataDir.path) : undefined;
+  const variables = { ...secrets, ...given };
+  const settings = readSettings(definitions, variables, args.mode, args.allowEmbedded);
+  const clock = new SystemClock();
+  const host = new Host({
+    definitions,
+    settings,
+    mode: args.mode,
+    dataDir,
+    operatorToken: variables.OPERATOR_TOKEN,
+    internalToken: embedded ? variables.INTERNAL_TOKEN : undefined,
+    clock,
+    progress,
+  });
+  stopOnSignal(host, clock);
+  try {
+    await host.start();
+  } catch (error) {
+    await host.stop();
+    throw error;
+  }
+  await announce(host, args, dataDir.path, variables.OPERATOR_TOKEN, clock);
+};
+
+/** Says where the platform is reached: at once for part of it, once it is ready where all of it runs here. */
+const announce = async (
+  host: Host,
+  args: Arguments,
+  folder: string,
+  operatorToken: string | undefined,
+  clock: SystemClock,
+): Promise<void> => {
+  const whole = args.mode === 'embedded' && args.targets.includes('ingress') && args.targets.includes('account');
+  if (whole && !(await untilReady(host.health, clock))) return;
+  const facts: ReadyFacts = {
+    apiUrl: host.apiUrl ?? null,
+    opsUrl: host.urls.ops,
+    apiKey: whole ? await demoKey(folder, host.urls.ops, operatorToken!) : null,
+    simulatorUrl: host.simulatorUrl ?? null,
+  };
+  if (args.readyFile !== undefined) writeReadyFile(args.readyFile, facts);
+  process.stdout.write(whole ? welcome(facts) : `Running ${args.targets.join(', ')}; health: ${facts.opsUrl}/readyz\n`);
+};
+
+/** Ctrl-C under a script runner arrives twice, from the terminal and forwarded: what comes this soon is the same one. */
+const SAME_SIGNAL_MS = 1_000;
+
+/** The process's only signal handlers. A second signal ends the process at once. */
+const stopOnSignal = (host: Host, clock: SystemClock): void => {
+  let firstMs: number | undefined;
+  const stop = (): void => {
+    const nowMs = clock.monotonicMs();
+    if (firstMs !== undefined) {
+      if (nowMs - firstMs > SAME_SIGNAL_MS) process.exit(1);
+      return;
+    }
+    firstMs = nowMs;
+    progress('Stopping');
+    host.stop().then(
+      () => process.exit(0),
+      (error: unknown) => fail(error),
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+};
+
+const fail = (error: unknown): never => {
+  if (isExpected(error)) process.stderr.write(`tunan: ${error.message.split('\n').join('\ntunan: ')}\n`);
+  else process.stderr.write(`tunan: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.exit(1);
+};
+
+main(process.argv.slice(2)).catch(fail);

@@ -1,0 +1,39 @@
+// A rule that cannot fail protects nothing: each of these pieces of code breaks one rule and must be reported.
+import { ESLint } from 'eslint';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const BOUNDARY = '@nx/enforce-module-boundaries';
+
+/** [what must not pass, where it stands, the code, the rule that must report it] */
+const FIXTURES = [
+  ['the kernel imports a library', 'libs/kernel/src/money.ts', "import '@tunan/config';", BOUNDARY],
+  ['contracts import a library', 'libs/contracts/src/wire.ts', "import '@tunan/config';", BOUNDARY],
+  ['a pure library imports an impure one', 'libs/llm/src/index.ts', "import '@tunan/config';", BOUNDARY],
+  ['a library imports a service', 'libs/config/src/index.ts', "import '@tunan/ingress';", BOUNDARY],
+  ['a library imports a pure library of the data plane', 'libs/config/src/index.ts', "import '@tunan/llm';", BOUNDARY],
+  ['a service imports another', 'services/ingress/src/index.ts', "import '@tunan/auth';", BOUNDARY],
+  ['a service imports the test harness', 'services/ingress/src/index.ts', "import '@tunan/testing';", BOUNDARY],
+  ['the host imports the test harness', 'services/platform/src/main.ts', "import '@tunan/testing';", BOUNDARY],
+  ['the test harness imports a service', 'libs/testing/src/index.ts', "import '@tunan/auth';", BOUNDARY],
+  ['the kernel does input and output', 'libs/kernel/src/money.ts', "import 'node:fs';", 'no-restricted-imports'],
+  ['a domain does input and output', 'services/ingress/src/domain/denial.ts', "import 'undici';", 'no-restricted-imports'],
+  ['a domain uses a framework', 'services/ingress/src/domain/denial.ts', "import '@nestjs/common';", 'no-restricted-imports'],
+  ['a domain reads the clock', 'services/ingress/src/domain/denial.ts', 'export const at = Date.now();', 'no-restricted-properties'],
+  ['a domain draws lots', 'services/ingress/src/domain/denial.ts', 'export const dice = Math.random();', 'no-restricted-properties'],
+  ['a domain sets a timer', 'services/ingress/src/domain/denial.ts', 'setTimeout(() => undefined, 1);', 'no-restricted-globals'],
+  ['a service reads the environment', 'services/ingress/src/index.ts', 'export const home = process.env;', 'no-restricted-properties'],
+  ['money becomes a float', 'services/billing/src/index.ts', 'export const f = (costNano: bigint) => Number(costNano);', 'no-restricted-syntax'],
+  ['money is parsed as a float', 'services/billing/src/index.ts', "export const f = parseFloat('0.1');", 'no-restricted-syntax'],
+];
+
+const eslint = new ESLint({ cwd: root });
+let failed = 0;
+for (const [what, filePath, code, rule] of FIXTURES) {
+  const [result] = await eslint.lintText(`${code}\n`, { filePath: `${root}${filePath}` });
+  if (result.messages.some((message) => message.ruleId === rule)) continue;
+  failed += 1;
+  console.error(`not reported: ${what} (${rule} in ${filePath})`);
+}
+console.log(`${FIXTURES.length - failed} of ${FIXTURES.length} broken rules reported`);
+process.exit(failed === 0 ? 0 : 1);
