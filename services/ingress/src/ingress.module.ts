@@ -23,7 +23,11 @@ export const ingressModule = (context: ServiceContext<typeof ingressConfig>): Dy
   return serviceModule([
     { provide: AuthPort, useValue: context.port(authContract) },
     { provide: ExchangeHandler, useValue: context.stage('router') },
-    { provide: CatalogView, useFactory: (auth: AuthPort) => new CatalogView(auth, clock, logger, health), inject: [AuthPort] },
+    {
+      provide: CatalogView,
+      useFactory: (auth: AuthPort) => new CatalogView(auth, clock, logger, health),
+      inject: [AuthPort],
+    },
     {
       provide: Principals,
       useFactory: (auth: AuthPort) => new Principals(auth, clock, config.INGRESS_PRINCIPALS_MAX),
@@ -39,7 +43,12 @@ export const ingressModule = (context: ServiceContext<typeof ingressConfig>): Dy
     { provide: AccountReads, useFactory: (auth: AuthPort) => new AccountReads(auth), inject: [AuthPort] },
     {
       provide: PublicApi,
-      useFactory: (principals: Principals, catalog: CatalogView, inference: Inference, reads: AccountReads) => {
+      useFactory: (
+        principals: Principals,
+        catalog: CatalogView,
+        inference: Inference,
+        reads: AccountReads,
+      ) => {
         const api = new PublicApi(principals, clock, logger, config.INGRESS_BODY_BYTES_MAX);
         api.route(new ChatCompletions(catalog, inference));
         api.route(new Embeddings(catalog, inference));

@@ -58,9 +58,13 @@ export class PublicApi {
     });
     this.#fastify.decorateRequest('tunan', null);
     this.#fastify.removeAllContentTypeParsers();
-    this.#fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+    this.#fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
+      done(null, body),
+    );
     this.#fastify.setErrorHandler((error, request, reply) => this.#answerError(error, request, reply));
-    this.#fastify.setNotFoundHandler((request, reply) => this.#answerError(this.#notFound(request), request, reply));
+    this.#fastify.setNotFoundHandler((request, reply) =>
+      this.#answerError(this.#notFound(request), request, reply),
+    );
   }
 
   /** Adds an endpoint. */
@@ -118,7 +122,8 @@ export class PublicApi {
     const authenticated = { requestId, startedMs, apiKey, principal: principal!, headers, raw: request };
     try {
       const answering = endpoint.handle(authenticated, reply);
-      if (answering instanceof Promise) answering.catch((error: unknown) => this.#fail(error, request, reply));
+      if (answering instanceof Promise)
+        answering.catch((error: unknown) => this.#fail(error, request, reply));
     } catch (error) {
       this.#fail(error, request, reply);
     }
@@ -172,7 +177,10 @@ const toFault = (error: unknown): Fault => {
     case 'FST_ERR_CTP_EMPTY_TYPE':
       return new Fault('unsupported_media_type', 'Send the request body as Content-Type: application/json.');
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
-      return new Fault('invalid_value', 'The request body does not have the length that Content-Length says.');
+      return new Fault(
+        'invalid_value',
+        'The request body does not have the length that Content-Length says.',
+      );
     case 'FST_ERR_BAD_URL':
       return new Fault('invalid_value', 'The URL is not valid.');
     case 'ECONNRESET':

@@ -80,7 +80,8 @@ export class Inference {
       await this.#exchange(request, reply, response);
     } catch (error) {
       const fault = Fault.from(error);
-      if (fault.code === 'internal_error') this.logger.error({ requestId: request.requestId, err: fault.cause }, fault.message);
+      if (fault.code === 'internal_error')
+        this.logger.error({ requestId: request.requestId, err: fault.cause }, fault.message);
       sendFault(response, fault, request.headers);
     }
   }
@@ -88,7 +89,14 @@ export class Inference {
   async #exchange(request: InferenceRequest, granted: Granted, response: ServerResponse): Promise<void> {
     const abort = new AbortController();
     const { auth, clock, logger } = this;
-    const settlement = new Settlement(auth, clock, logger, granted.hold, granted.leaseMs, request.traceparent);
+    const settlement = new Settlement(
+      auth,
+      clock,
+      logger,
+      granted.hold,
+      granted.leaseMs,
+      request.traceparent,
+    );
     const options = {
       response,
       clock,
@@ -105,7 +113,9 @@ export class Inference {
       const reply = await this.router.handle(this.#toExchange(request, granted.hold.ceiling, abort.signal));
       if (reply.kind === 'stream') {
         if (answer instanceof StreamAnswer) return answer.pipe(reply.body, reply.served);
-        throw new Fault('internal_error', 'Internal error.', { internal: 'a stream came for a unary request' });
+        throw new Fault('internal_error', 'Internal error.', {
+          internal: 'a stream came for a unary request',
+        });
       }
       if (answer instanceof UnaryAnswer) return await answer.send(reply);
       throw new Fault('internal_error', 'Internal error.', { internal: 'a unary answer came for a stream' });
@@ -150,7 +160,13 @@ export class Inference {
   }
 
   #logged(fault: Fault, { requestId, model }: InferenceRequest): Fault {
-    const record = { requestId, model: model.id, fault: fault.code, owner: fault.spec.owner, internal: fault.message };
+    const record = {
+      requestId,
+      model: model.id,
+      fault: fault.code,
+      owner: fault.spec.owner,
+      internal: fault.message,
+    };
     if (fault.spec.owner === 'client') this.logger.debug(record, 'request failed');
     else this.logger.warn(record, 'request failed');
     return fault;

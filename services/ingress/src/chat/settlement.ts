@@ -1,4 +1,11 @@
-import { AuthPort, type Hold, type Served, type SettleOutcome, type SettleReply, type Usage } from '@tunan/contracts';
+import {
+  AuthPort,
+  type Hold,
+  type Served,
+  type SettleOutcome,
+  type SettleReply,
+  type Usage,
+} from '@tunan/contracts';
 import { Fault, type Clock } from '@tunan/kernel';
 import type { Logger } from '@tunan/service-kit';
 
@@ -62,7 +69,10 @@ export class Settlement {
       })
       .catch((error: unknown) => {
         this.#renewAtMs = nowMs;
-        this.logger.warn({ requestId: this.hold.requestId, err: Fault.from(error).message }, 'lease not renewed');
+        this.logger.warn(
+          { requestId: this.hold.requestId, err: Fault.from(error).message },
+          'lease not renewed',
+        );
       })
       .finally(() => {
         this.#renewing = false;
@@ -70,13 +80,23 @@ export class Settlement {
   }
 
   async #settle({ outcome, usage, deliveredTokens, served }: Ending): Promise<SettleReply> {
-    const request = { hold: this.hold, outcome, usage, deliveredTokens, served, traceparent: this.traceparent ?? null };
+    const request = {
+      hold: this.hold,
+      outcome,
+      usage,
+      deliveredTokens,
+      served,
+      traceparent: this.traceparent ?? null,
+    };
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await this.auth.settle(request);
       } catch (error) {
         if (attempt === ATTEMPTS_MAX) {
-          this.logger.error({ requestId: this.hold.requestId, err: Fault.from(error).message }, 'not settled');
+          this.logger.error(
+            { requestId: this.hold.requestId, err: Fault.from(error).message },
+            'not settled',
+          );
           throw error;
         }
         await this.clock.sleep(BACKOFF_MS * 2 ** attempt);

@@ -103,7 +103,9 @@ export class StreamAnswer implements ReplySink, OpenExchange {
 
   interrupt(): void {
     this.options.abort();
-    this.fail(new Fault('service_unavailable', 'The server is shutting down. Please retry.', { retryAfterMs: 1_000 }));
+    this.fail(
+      new Fault('service_unavailable', 'The server is shutting down. Please retry.', { retryAfterMs: 1_000 }),
+    );
   }
 
   async #complete(): Promise<void> {
@@ -114,7 +116,8 @@ export class StreamAnswer implements ReplySink, OpenExchange {
       const charge = await this.#settle('completed');
       if (this.#clientGone) return;
       this.#writeHead();
-      if (this.options.includeUsage && this.#usageFrame !== undefined) this.#write(this.#usageChunk(this.#usageFrame, charge));
+      if (this.options.includeUsage && this.#usageFrame !== undefined)
+        this.#write(this.#usageChunk(this.#usageFrame, charge));
       this.options.response.end(DONE);
     } catch (error) {
       this.#writeError(Fault.from(error));

@@ -35,7 +35,12 @@ export class UnaryAnswer implements OpenExchange {
     const { response, settlement } = this.options;
     try {
       const { usage, outputTokens, served } = reply;
-      const charge = await settlement.settle({ outcome: 'completed', usage, deliveredTokens: outputTokens, served });
+      const charge = await settlement.settle({
+        outcome: 'completed',
+        usage,
+        deliveredTokens: outputTokens,
+        served,
+      });
       const replace = usage === null || charge.flags.length > 0;
       const body = withCost(reply.body, '', charge.usage, charge.cost, replace);
       response.writeHead(200, {
@@ -70,12 +75,16 @@ export class UnaryAnswer implements OpenExchange {
     if (this.#ended) return;
     this.options.settlement.renewIfDue(nowMs, 0, () => {
       this.options.abort();
-      void this.fail(new Fault('internal_error', 'The request was ended.', { internal: 'settled by another' }));
+      void this.fail(
+        new Fault('internal_error', 'The request was ended.', { internal: 'settled by another' }),
+      );
     });
   }
 
   interrupt(): void {
     this.options.abort();
-    void this.fail(new Fault('service_unavailable', 'The server is shutting down. Please retry.', { retryAfterMs: 1_000 }));
+    void this.fail(
+      new Fault('service_unavailable', 'The server is shutting down. Please retry.', { retryAfterMs: 1_000 }),
+    );
   }
 }

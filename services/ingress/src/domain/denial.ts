@@ -5,9 +5,13 @@ import { invalidApiKey } from './bearer-token.js';
 type Denied = Extract<AdmitReply, { outcome: 'denied' }>;
 
 const limited = (denied: Denied, what: string): Fault =>
-  new Fault('rate_limit_exceeded', `Rate limit reached: too many ${what}. Slow down and use exponential backoff.`, {
-    retryAfterMs: denied.retryAfterMs ?? 60_000,
-  });
+  new Fault(
+    'rate_limit_exceeded',
+    `Rate limit reached: too many ${what}. Slow down and use exponential backoff.`,
+    {
+      retryAfterMs: denied.retryAfterMs ?? 60_000,
+    },
+  );
 
 /** The public error of an admission that was refused. */
 export const denialFault = (denied: Denied, model: string): Fault => {
@@ -19,9 +23,14 @@ export const denialFault = (denied: Denied, model: string): Fault => {
     case 'email_unverified':
       return new Fault('email_unverified', 'Please verify your e-mail address before you use the API.');
     case 'model_not_allowed':
-      return new Fault('model_not_allowed', `This API key may not use the model '${model}'.`, { param: 'model' });
+      return new Fault('model_not_allowed', `This API key may not use the model '${model}'.`, {
+        param: 'model',
+      });
     case 'key_cap_reached':
-      return new Fault('key_cap_reached', 'The spending cap of this API key is reached. Raise it or use another key.');
+      return new Fault(
+        'key_cap_reached',
+        'The spending cap of this API key is reached. Raise it or use another key.',
+      );
     case 'requests':
       return limited(denied, 'requests per minute');
     case 'concurrency':

@@ -4,7 +4,8 @@ import { Fault } from '@tunan/kernel';
 /** Deepest nesting of a request body. Far above any real request, far below what breaks a serializer. */
 export const JSON_DEPTH_MAX = 64;
 
-const invalidJson = (message: string, cause?: unknown): Fault => new Fault('invalid_json', message, { cause });
+const invalidJson = (message: string, cause?: unknown): Fault =>
+  new Fault('invalid_json', message, { cause });
 
 /**
  * Reads a request body as a JSON object.
@@ -18,7 +19,10 @@ export const parseJsonObject = (bytes: Buffer): Record<string, unknown> => {
     const start = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
     value = JSON.parse(bytes.toString('utf8', start));
   } catch (cause) {
-    throw invalidJson('We could not parse the JSON body of your request. Please check that it is complete JSON.', cause);
+    throw invalidJson(
+      'We could not parse the JSON body of your request. Please check that it is complete JSON.',
+      cause,
+    );
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw invalidJson('The request body must be a JSON object.');

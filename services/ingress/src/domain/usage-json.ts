@@ -15,10 +15,19 @@ export const usageJson = (usage: Usage, cost: Nano): string =>
  * Puts the cost into JSON that ends with `"usage":{…}}` and `suffix`. Where the charged usage is not the one in the
  * bytes (it was estimated, or impossible and clamped) the whole member is replaced.
  */
-export const withCost = (bytes: Buffer, suffix: string, charged: Usage, cost: Nano, replace: boolean): Buffer => {
+export const withCost = (
+  bytes: Buffer,
+  suffix: string,
+  charged: Usage,
+  cost: Nano,
+  replace: boolean,
+): Buffer => {
   if (!replace) {
     const end = bytes.length - suffix.length - CLOSING.length;
-    return Buffer.concat([bytes.subarray(0, end), Buffer.from(`,"cost":${formatUsd(cost)}${CLOSING}${suffix}`)]);
+    return Buffer.concat([
+      bytes.subarray(0, end),
+      Buffer.from(`,"cost":${formatUsd(cost)}${CLOSING}${suffix}`),
+    ]);
   }
   const start = bytes.lastIndexOf(MEMBER) + MEMBER.length;
   return Buffer.concat([bytes.subarray(0, start), Buffer.from(`${usageJson(charged, cost)}}${suffix}`)]);

@@ -12,7 +12,8 @@ const METADATA_CHARS_MAX = 512;
 const RESPONSE_FORMATS = ['text', 'json_object', 'json_schema'];
 
 /** A parameter whose value is not what it must be. */
-export const invalidValue = (param: string, message: string): Fault => new Fault('invalid_value', message, { param });
+export const invalidValue = (param: string, message: string): Fault =>
+  new Fault('invalid_value', message, { param });
 
 /** A parameter that has to be there. */
 export const missing = (param: string): Fault =>
@@ -43,7 +44,8 @@ export const validateChat = (body: Record<string, unknown>): ChatRequest => {
 /** The model name of any request: a string, not empty. Whether it exists is the catalog's to say. */
 export const validateModel = (model: unknown): void => {
   if (model === undefined || model === null) throw missing('model');
-  if (typeof model !== 'string' || model === '') throw invalidValue('model', "'model' must be a non-empty string.");
+  if (typeof model !== 'string' || model === '')
+    throw invalidValue('model', "'model' must be a non-empty string.");
 };
 
 const checkRule = (name: string, value: unknown, rule: ParameterRule): void => {
@@ -62,7 +64,8 @@ const checkRule = (name: string, value: unknown, rule: ParameterRule): void => {
       return;
     case 'string':
       if (typeof value !== 'string') throw invalidValue(name, `'${name}' must be a string.`);
-      if (value.length > rule.charsMax) throw invalidValue(name, `'${name}' is longer than ${rule.charsMax} characters.`);
+      if (value.length > rule.charsMax)
+        throw invalidValue(name, `'${name}' is longer than ${rule.charsMax} characters.`);
       return;
     case 'choice':
       if (!rule.values.includes(value as string))
@@ -82,14 +85,26 @@ const checkStreamOptions = (value: unknown): void => {
   if (!isObject(value)) throw invalidValue('stream_options', "'stream_options' must be an object.");
   const { include_usage: includeUsage } = value;
   if (includeUsage != null && typeof includeUsage !== 'boolean')
-    throw invalidValue('stream_options.include_usage', "'stream_options.include_usage' must be true or false.");
+    throw invalidValue(
+      'stream_options.include_usage',
+      "'stream_options.include_usage' must be true or false.",
+    );
 };
 
 const checkResponseFormat = (value: unknown): void => {
   if (!isObject(value) || !RESPONSE_FORMATS.includes(value['type'] as string))
-    throw invalidValue('response_format', `'response_format.type' must be one of ${RESPONSE_FORMATS.join(', ')}.`);
-  if (value['type'] === 'json_schema' && (!isObject(value['json_schema']) || !isObject(value['json_schema']['schema'])))
-    throw invalidValue('response_format.json_schema', "'response_format.json_schema' needs a 'name' and a 'schema'.");
+    throw invalidValue(
+      'response_format',
+      `'response_format.type' must be one of ${RESPONSE_FORMATS.join(', ')}.`,
+    );
+  if (
+    value['type'] === 'json_schema' &&
+    (!isObject(value['json_schema']) || !isObject(value['json_schema']['schema']))
+  )
+    throw invalidValue(
+      'response_format.json_schema',
+      "'response_format.json_schema' needs a 'name' and a 'schema'.",
+    );
 };
 
 const checkTools = (value: unknown): void => {
@@ -102,17 +117,28 @@ const checkTools = (value: unknown): void => {
       throw invalidValue(param, `'${param}' must be {"type": "function", "function": {…}}.`);
     const { name, parameters } = tool['function'];
     if (typeof name !== 'string' || !TOOL_NAME.test(name))
-      throw invalidValue(`${param}.function.name`, 'A tool name has 1 to 64 letters, digits, underscores or dashes.');
+      throw invalidValue(
+        `${param}.function.name`,
+        'A tool name has 1 to 64 letters, digits, underscores or dashes.',
+      );
     if (names.has(name)) throw invalidValue(`${param}.function.name`, `There are two tools named '${name}'.`);
     if (parameters != null && !isObject(parameters))
-      throw invalidValue(`${param}.function.parameters`, 'The parameters of a tool must be a JSON schema object.');
+      throw invalidValue(
+        `${param}.function.parameters`,
+        'The parameters of a tool must be a JSON schema object.',
+      );
     names.add(name);
   });
 };
 
 const checkToolChoice = (value: unknown): void => {
   if (['none', 'auto', 'required'].includes(value as string)) return;
-  if (isObject(value) && value['type'] === 'function' && isObject(value['function']) && typeof value['function']['name'] === 'string')
+  if (
+    isObject(value) &&
+    value['type'] === 'function' &&
+    isObject(value['function']) &&
+    typeof value['function']['name'] === 'string'
+  )
     return;
   throw invalidValue('tool_choice', "'tool_choice' must be none, auto, required or a function by name.");
 };
@@ -120,10 +146,14 @@ const checkToolChoice = (value: unknown): void => {
 const checkMetadata = (value: unknown): void => {
   if (!isObject(value)) throw invalidValue('metadata', "'metadata' must be an object.");
   const entries = Object.entries(value);
-  if (entries.length > METADATA_KEYS_MAX) throw invalidValue('metadata', `'metadata' takes at most ${METADATA_KEYS_MAX} keys.`);
+  if (entries.length > METADATA_KEYS_MAX)
+    throw invalidValue('metadata', `'metadata' takes at most ${METADATA_KEYS_MAX} keys.`);
   for (const [key, text] of entries)
     if (key.length > 64 || typeof text !== 'string' || text.length > METADATA_CHARS_MAX)
-      throw invalidValue('metadata', `'metadata' values are strings of at most ${METADATA_CHARS_MAX} characters.`);
+      throw invalidValue(
+        'metadata',
+        `'metadata' values are strings of at most ${METADATA_CHARS_MAX} characters.`,
+      );
 };
 
 const CHECKS: Readonly<Record<string, (value: unknown) => void>> = {

@@ -29,7 +29,8 @@ export const checkDimensions = (body: EmbeddingsRequest, model: CatalogModel): v
 const validateInput = (input: unknown): void => {
   if (input === undefined || input === null) throw missing('input');
   if (typeof input === 'string') return validateText(input, 'input');
-  if (!Array.isArray(input) || input.length === 0) throw invalidValue('input', "'input' must be a string or a non-empty array of strings.");
+  if (!Array.isArray(input) || input.length === 0)
+    throw invalidValue('input', "'input' must be a string or a non-empty array of strings.");
   if (input.length > INPUTS_MAX) throw invalidValue('input', `'input' takes at most ${INPUTS_MAX} texts.`);
   input.forEach((text: unknown, index) => validateText(text, `input[${index}]`));
 };

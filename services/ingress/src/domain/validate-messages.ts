@@ -9,7 +9,8 @@ type Json = Record<string, unknown>;
 
 const invalid = (param: string, message: string): Fault => new Fault('invalid_value', message, { param });
 
-const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isObject = (value: unknown): value is Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**
  * Checks the conversation: roles, content shapes, and that every tool result answers a call before it.
@@ -18,9 +19,11 @@ const isObject = (value: unknown): value is Json => typeof value === 'object' &&
 export const validateMessages = (messages: unknown): void => {
   if (!Array.isArray(messages) || messages.length === 0)
     throw invalid('messages', "'messages' must be a non-empty array of message objects.");
-  if (messages.length > MESSAGES_MAX) throw invalid('messages', `'messages' takes at most ${MESSAGES_MAX} messages.`);
+  if (messages.length > MESSAGES_MAX)
+    throw invalid('messages', `'messages' takes at most ${MESSAGES_MAX} messages.`);
   const callIds = new Set<string>();
-  for (let index = 0; index < messages.length; index += 1) validateMessage(messages[index], `messages[${index}]`, callIds);
+  for (let index = 0; index < messages.length; index += 1)
+    validateMessage(messages[index], `messages[${index}]`, callIds);
 };
 
 const validateMessage = (message: unknown, param: string, callIds: Set<string>): void => {
@@ -29,7 +32,10 @@ const validateMessage = (message: unknown, param: string, callIds: Set<string>):
   if (typeof role !== 'string' || !ROLES.includes(role))
     throw invalid(`${param}.role`, `'${param}.role' must be one of ${ROLES.join(', ')}.`);
   if (name != null && (typeof name !== 'string' || name.length > NAME_CHARS_MAX))
-    throw invalid(`${param}.name`, `'${param}.name' must be a string of at most ${NAME_CHARS_MAX} characters.`);
+    throw invalid(
+      `${param}.name`,
+      `'${param}.name' must be a string of at most ${NAME_CHARS_MAX} characters.`,
+    );
   const calls = role === 'assistant' && message['tool_calls'] != null;
   if (calls) validateToolCalls(message['tool_calls'], `${param}.tool_calls`, callIds);
   if (role === 'tool') validateToolResult(message, param, callIds);
@@ -69,7 +75,8 @@ const checkText = (text: string, param: string): void => {
 };
 
 const validateToolCalls = (calls: unknown, param: string, callIds: Set<string>): void => {
-  if (!Array.isArray(calls) || calls.length === 0) throw invalid(param, `'${param}' must be a non-empty array.`);
+  if (!Array.isArray(calls) || calls.length === 0)
+    throw invalid(param, `'${param}' must be a non-empty array.`);
   calls.forEach((call: unknown, index) => {
     const at = `${param}[${index}]`;
     if (!isObject(call) || typeof call['id'] !== 'string' || !isObject(call['function']))
@@ -86,5 +93,8 @@ const validateToolResult = (message: Json, param: string, callIds: Set<string>):
   if (typeof callId !== 'string' || callId === '')
     throw invalid(`${param}.tool_call_id`, `'${param}.tool_call_id' is required for the role 'tool'.`);
   if (!callIds.has(callId))
-    throw invalid(`${param}.tool_call_id`, `'${param}.tool_call_id' answers no tool call of an earlier assistant message.`);
+    throw invalid(
+      `${param}.tool_call_id`,
+      `'${param}.tool_call_id' answers no tool call of an earlier assistant message.`,
+    );
 };

@@ -17,7 +17,9 @@ export class AccountReads {
     const { accountId, keyId } = principal;
     const reply = await this.auth.inspect({ accountId, keyId, countAsRead: true });
     if (reply.outcome === 'cold') {
-      throw new Fault('service_unavailable', 'The account is being loaded. Please retry.', { retryAfterMs: reply.retryAfterMs });
+      throw new Fault('service_unavailable', 'The account is being loaded. Please retry.', {
+        retryAfterMs: reply.retryAfterMs,
+      });
     }
     if (!reply.keyActive) throw invalidApiKey();
     if (reply.retryAfterMs !== null) {

@@ -20,7 +20,9 @@ export class Embeddings implements Endpoint {
   ) {}
 
   handle(request: AuthenticatedRequest, reply: FastifyReply): Promise<void> {
-    const body = validateEmbeddings(parseJsonObject((request.raw.body as Buffer | undefined) ?? Buffer.alloc(0)));
+    const body = validateEmbeddings(
+      parseJsonObject((request.raw.body as Buffer | undefined) ?? Buffer.alloc(0)),
+    );
     const catalog = this.catalog.current;
     const model = catalog.model(body.model);
     if (model === undefined || model.kind !== 'embedding') throw modelNotFound(body.model, catalog);
@@ -48,4 +50,5 @@ export class Embeddings implements Endpoint {
   }
 }
 
-const textsOf = ({ input }: EmbeddingsRequest): readonly string[] => (typeof input === 'string' ? [input] : input);
+const textsOf = ({ input }: EmbeddingsRequest): readonly string[] =>
+  typeof input === 'string' ? [input] : input;

@@ -1,0 +1,169 @@
+import { describe, expect, it } from '@jest/globals';
+import { Fault } from '@tunan/kernel';
+import { CHAT_PARAMETER_RULES } from './parameter-rules.js';
+import { parseJsonObject } from './json-object.js';
+import { validateChat } from './validate-chat.js';
+
+const minimal = { model: 'deepseek-chat', messages: [{ role: 'user', content: 'Hi' }] };
+
+const faultOf = (run: () => unknown): Fault => {
+  try {
+    run();
+  } catch (error) {
+    return error as Fault;
+  }
+  throw new Error('nothing was refused');
+};
+
+describe('validateChat', () => {
+  it('takes a minimal request and leaves it as it is, unknown members included', () => {
+    const body = { ...minimal, top_k: 5, temperature: null };
+    expect(validateChat(body)).toBe(body);
+  });
+
+  const numeric = Object.entries(CHAT_PARAMETER_RULES).flatMap(([name, rule]) =>
+    rule.type === 'number' || rule.type === 'integer' ? [[name, rule] as const] : [],
+  );
+
+  it.each(numeric)(
+    'takes %s at both ends of its range and nothing beyond, of another type, or in text',
+    (name, rule) => {
+      const step = rule.type === 'integer' ? 1 : 0.01;
+      for (const value of [rule.min, rule.max])
+        expect(validateChat({ ...minimal, [name]: value })).toBeDefined();
+      for (const value of [
+        rule.min - step,
+        rule.max + step,
+        String(rule.min),
+        Infinity,
+        NaN,
+        [rule.min],
+        true,
+      ])
+        expect(faultOf(() => validateChat({ ...minimal, [name]: value }))).toMatchObject({
+          code: 'invalid_value',
+          param: name,
+        });
+    },
+  );
+
+  it.each([
+    ['model', { ...minimal, model: undefined }, 'missing_required_parameter', 'model'],
+    ['model', { ...minimal, model: '' }, 'invalid_value', 'model'],
+    ['model', { ...minimal, model: 5 }, 'invalid_value', 'model'],
+    ['messages', { model: 'm' }, 'missing_required_parameter', 'messages'],
+    ['messages', { ...minimal, messages: [] }, 'invalid_value', 'messages'],
+    ['messages', { ...minimal, messages: 'hi' }, 'invalid_value', 'messages'],
+    [
+      'too many messages',
+      { ...minimal, messages: Array(2_049).fill(minimal.messages[0]) },
+      'invalid_value',
+      'messages',
+    ],
+    [
+      'an unknown role',
+      { ...minimal, messages: [{ role: 'robot', content: 'x' }] },
+      'invalid_value',
+      'messages[0].role',
+    ],
+    [
+      'no content',
+      { ...minimal, messages: [{ role: 'user', content: null }] },
+      'invalid_value',
+      'messages[0].content',
+    ],
+    [
+      'empty parts',
+      { ...minimal, messages: [{ role: 'user', content: [] }] },
+      'invalid_value',
+      'messages[0].content',
+    ],
+    [
+      'an unknown part',
+      { ...minimal, messages: [{ role: 'user', content: [{ type: 'x' }] }] },
+      'invalid_value',
+      'messages[0].content[0].type',
+    ],
+    [
+      'a NUL',
+      { ...minimal, messages: [{ role: 'user', content: 'a\u0000b' }] },
+      'invalid_value',
+      'messages[0].content',
+    ],
+    [
+      'an orphan tool result',
+      { ...minimal, messages: [{ role: 'tool', content: 'x', tool_call_id: 'c1' }] },
+      'invalid_value',
+      'messages[0].tool_call_id',
+    ],
+    ['stream as a number', { ...minimal, stream: 1 }, 'invalid_value', 'stream'],
+    [
+      'stream_options without stream',
+      { ...minimal, stream_options: { include_usage: true } },
+      'invalid_value',
+      'stream_options',
+    ],
+    ['five stops', { ...minimal, stop: ['a', 'b', 'c', 'd', 'e'] }, 'invalid_value', 'stop'],
+    ['an empty stop', { ...minimal, stop: '' }, 'invalid_value', 'stop'],
+    [
+      'an unknown response format',
+      { ...minimal, response_format: { type: 'xml' } },
+      'invalid_value',
+      'response_format',
+    ],
+    [
+      'two tools of one name',
+      { ...minimal, tools: [1, 2].map(() => ({ type: 'function', function: { name: 'f' } })) },
+      'invalid_value',
+      'tools[1].function.name',
+    ],
+    [
+      'a tool name with a blank',
+      { ...minimal, tools: [{ type: 'function', function: { name: 'a b' } }] },
+      'invalid_value',
+      'tools[0].function.name',
+    ],
+  ])('refuses %s', (_, body, code, param) => {
+    expect(faultOf(() => validateChat(body as Record<string, unknown>))).toMatchObject({ code, param });
+  });
+
+  it('takes an assistant without content if it calls tools, and the results of those calls', () => {
+    const call = { id: 'c1', type: 'function', function: { name: 'f', arguments: 'not json' } };
+    const messages = [
+      ...minimal.messages,
+      { role: 'assistant', content: null, tool_calls: [call] },
+      { role: 'tool', tool_call_id: 'c1', content: 'ok' },
+      { role: 'system', content: 'a system message may stand anywhere' },
+    ];
+    expect(validateChat({ ...minimal, messages })).toBeDefined();
+  });
+});
+
+describe('parseJsonObject', () => {
+  const nested = (levels: number): string => '{"a":'.repeat(levels) + '1' + '}'.repeat(levels);
+
+  it.each([
+    ['nothing', ''],
+    ['half of it', '{"model":'],
+    ['an array', '[]'],
+    ['null', 'null'],
+    ['text', '"x"'],
+    ['NaN', '{"a":NaN}'],
+    ['a comment', '{/**/}'],
+    ['65 levels', nested(65)],
+    ['100,000 levels', nested(100_000)],
+  ])('refuses %s', (_, text) => {
+    expect(faultOf(() => parseJsonObject(Buffer.from(text))).code).toBe('invalid_json');
+  });
+
+  it('refuses bytes that are not UTF-8', () => {
+    expect(faultOf(() => parseJsonObject(Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d]))).code).toBe(
+      'invalid_json',
+    );
+  });
+
+  it('takes a byte order mark and 64 levels', () => {
+    expect(parseJsonObject(Buffer.from('\ufeff{"a":1}'))).toEqual({ a: 1 });
+    expect(parseJsonObject(Buffer.from(nested(64)))).toBeDefined();
+  });
+});

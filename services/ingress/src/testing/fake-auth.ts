@@ -1,0 +1,70 @@
+import { AuthPort, type AdmitReply, type AdmitRequest, type Hold, type SettleRequest } from '@tunan/contracts';
+
+const LIMIT = { limit: 60, remaining: 59, resetMs: 1_000 };
+
+/** An `auth` that grants everything and remembers what it was asked, in order. */
+export class FakeAuth extends AuthPort {
+  readonly settlements: SettleRequest[] = [];
+  readonly voids: { requestId: string; giveBackRequest: boolean }[] = [];
+  readonly renewals: { deliveredTokens: number }[] = [];
+  /** What `admit` answers instead of a grant. */
+  admission: AdmitReply | Error | undefined;
+  /** Failures that `settle` has before it succeeds. */
+  settleFailures = 0;
+  /** Called at the start of every settlement, before it is durable. */
+  onSettle: () => void = () => undefined;
+  renewal: 'renewed' | 'settled' = 'renewed';
+  leaseMs = 60_000;
+
+  identify: AuthPort['identify'] = () => Promise.resolve({ principal: null });
+
+  admit: AuthPort['admit'] = (request) => {
+    if (this.admission instanceof Error) return Promise.reject(this.admission);
+    if (this.admission !== undefined) return Promise.resolve(this.admission);
+    const limits = { requests: LIMIT, tokens: { ...LIMIT, limit: 500_000 } };
+    return Promise.resolve({ outcome: 'granted', hold: holdFor(request), lowered: false, limits, leaseMs: this.leaseMs });
+  };
+
+  settle: AuthPort['settle'] = (request) => {
+    this.onSettle();
+    if (this.settleFailures > 0) {
+      this.settleFailures -= 1;
+      return Promise.reject(new Error('auth is away'));
+    }
+    this.settlements.push(request);
+    const usage = request.usage ?? { prompt: 1, cachedPrompt: 0, completion: request.deliveredTokens, reasoning: 0 };
+    return Promise.resolve({ cost: 5_200n, usage, flags: request.usage === null ? ['estimated'] : [] });
+  };
+
+  renew: AuthPort['renew'] = ({ deliveredTokens }) => {
+    this.renewals.push({ deliveredTokens });
+    return Promise.resolve(this.renewal === 'renewed' ? { outcome: 'renewed', leaseMs: this.leaseMs } : { outcome: 'settled' });
+  };
+
+  void: AuthPort['void'] = ({ requestId, giveBackRequest }) => {
+    this.voids.push({ requestId, giveBackRequest });
+    return Promise.resolve({});
+  };
+
+  inspect: AuthPort['inspect'] = () => Promise.resolve({ outcome: 'cold', retryAfterMs: 1_000 });
+  publish: AuthPort['publish'] = () => Promise.resolve({});
+  refresh: AuthPort['refresh'] = () => Promise.resolve({});
+  catalog: AuthPort['catalog'] = () => Promise.resolve({ snapshot: null });
+}
+
+const holdFor = (request: AdmitRequest): Hold => ({
+  requestId: request.requestId,
+  accountId: request.accountId,
+  keyId: request.keyId,
+  model: request.model,
+  operation: request.operation,
+  stream: request.stream,
+  catalogVersion: request.catalogVersion,
+  completions: request.completions,
+  promptLikely: request.promptLikely,
+  promptBound: request.promptBound,
+  ceiling: request.ceiling ?? 4_096,
+  amount: 1_000_000n,
+  windowTokens: 100,
+  admittedAtMs: 1_700_000_000_000,
+});
