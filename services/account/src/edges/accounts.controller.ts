@@ -1,0 +1,29 @@
+import { Body, Controller, Get, Inject, Param, Post, Query } from '@nestjs/common';
+import type { z } from 'zod';
+import { Accounts, type CreatedAccount } from '../accounts.js';
+import { accountQuery, createAccountBody } from './bodies.js';
+import { IdPipe } from './id.pipe.js';
+import { accountView } from './views.js';
+
+@Controller('operator/v1/accounts')
+export class AccountsController {
+  constructor(@Inject(Accounts) private readonly accounts: Accounts) {}
+
+  @Post()
+  create(
+    @Body({ schema: createAccountBody }) body: z.output<typeof createAccountBody>,
+  ): Promise<CreatedAccount> {
+    const { email, displayName, creditUsd: credit, rpm = null, tpm = null, concurrency = null } = body;
+    return this.accounts.create({ email, displayName, credit, limits: { rpm, tpm, concurrency } });
+  }
+
+  @Get()
+  async find(@Query({ schema: accountQuery }) query: z.output<typeof accountQuery>) {
+    return accountView(await this.accounts.getByEmail(query.email));
+  }
+
+  @Get(':accountId')
+  async get(@Param('accountId', IdPipe) accountId: string) {
+    return accountView(await this.accounts.get(accountId));
+  }
+}

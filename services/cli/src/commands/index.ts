@@ -1,0 +1,16 @@
+import type { Command } from '../command.js';
+import { accountCreate, accountShow } from './account.js';
+import { creditAdd } from './credit.js';
+import { keyCreate, keyList, keyRevoke } from './key.js';
+import { ledgerShow } from './ledger.js';
+
+/** Every command, in the order of the help. */
+export const COMMANDS: readonly Command[] = [
+  accountCreate,
+  accountShow,
+  keyCreate,
+  keyList,
+  keyRevoke,
+  creditAdd,
+  ledgerShow,
+];
