@@ -1,1 +1,6 @@
-export {};
+export * from './answer-encoder.js';
+export * from './chat.js';
+export * from './chunk-encoder.js';
+export * from './sse-reader.js';
+export * from './token-estimate.js';
+export * from './usage.js';

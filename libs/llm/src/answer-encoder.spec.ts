@@ -1,0 +1,75 @@
+import { describe, expect, it } from '@jest/globals';
+import { encodeAnswer, encodeEmbeddings } from './answer-encoder.js';
+import type { ChatAnswer } from './chat.js';
+
+const IDENTITY = { id: 'chatcmpl-1', created: 1_700_000_000, model: 'deepseek-chat' };
+const USAGE = { prompt: 10, cachedPrompt: 4, completion: 5, reasoning: 2 };
+const answers = (over: Partial<ChatAnswer> = {}): ChatAnswer => ({
+  content: '',
+  reasoning: '',
+  refusal: '',
+  toolCalls: [],
+  logprobs: null,
+  finishReason: 'stop',
+  ...over,
+});
+
+describe('encodeAnswer', () => {
+  it('writes an OpenAI answer with usage last', () => {
+    const text = encodeAnswer(IDENTITY, [answers({ content: 'Hi "usage":{}}' })], USAGE).toString();
+    expect(text).toMatch(/,"usage":\{"prompt_tokens":10,[^]*\}\}$/);
+    expect(JSON.parse(text)).toEqual({
+      ...IDENTITY,
+      object: 'chat.completion',
+      choices: [
+        {
+          index: 0,
+          message: { role: 'assistant', content: 'Hi "usage":{}}', refusal: null },
+          logprobs: null,
+          finish_reason: 'stop',
+        },
+      ],
+      usage: {
+        prompt_tokens: 10,
+        completion_tokens: 5,
+        total_tokens: 15,
+        prompt_tokens_details: { cached_tokens: 4 },
+        completion_tokens_details: { reasoning_tokens: 2 },
+      },
+    });
+  });
+
+  it('writes null content beside tool calls, and an empty text without them', () => {
+    const toolCalls = [{ id: 'c', name: 'f', arguments: '{}' }];
+    const [called, silent] = (
+      JSON.parse(encodeAnswer(IDENTITY, [answers({ toolCalls }), answers()], USAGE).toString()) as {
+        choices: { message: unknown }[];
+      }
+    ).choices;
+    expect(called?.message).toEqual({
+      role: 'assistant',
+      content: null,
+      refusal: null,
+      tool_calls: [{ id: 'c', type: 'function', function: { name: 'f', arguments: '{}' } }],
+    });
+    expect(silent?.message).toEqual({ role: 'assistant', content: '', refusal: null });
+  });
+});
+
+describe('encodeEmbeddings', () => {
+  it('writes numbers', () => {
+    const text = encodeEmbeddings('embedding-3', [[0.5, -1]], 'float', 3).toString();
+    expect(text).toMatch(/,"usage":\{"prompt_tokens":3,"total_tokens":3\}\}$/);
+    expect(JSON.parse(text)).toMatchObject({
+      data: [{ object: 'embedding', index: 0, embedding: [0.5, -1] }],
+    });
+  });
+
+  it('writes base64 that the official SDKs decode as float32', () => {
+    const { data } = JSON.parse(encodeEmbeddings('m', [[0.5, -1, 1e-3]], 'base64', 3).toString()) as {
+      data: { embedding: string }[];
+    };
+    const bytes = Buffer.from(data[0]!.embedding, 'base64');
+    expect([0, 4, 8].map((at) => bytes.readFloatLE(at))).toEqual([0.5, -1, Math.fround(1e-3)]);
+  });
+});

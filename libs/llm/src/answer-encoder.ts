@@ -1,0 +1,67 @@
+import type { Usage } from '@tunan/contracts';
+import { usageMember, type AnswerIdentity, type AnsweredToolCall, type ChatAnswer } from './chat.js';
+
+/** A unary chat answer, one choice per completion. The JSON ends with `"usage":{…}}`. */
+export const encodeAnswer = (
+  identity: AnswerIdentity,
+  completions: readonly ChatAnswer[],
+  usage: Usage,
+): Buffer => {
+  // Written by hand: this runs on every request, and only texts need escaping.
+  let choices = choice(completions[0]!, 0);
+  for (let index = 1; index < completions.length; index += 1)
+    choices += `,${choice(completions[index]!, index)}`;
+  return Buffer.from(
+    `{"id":${JSON.stringify(identity.id)},"object":"chat.completion","created":${identity.created},` +
+      `"model":${JSON.stringify(identity.model)},"choices":[${choices}],"usage":${usageMember(usage)}}`,
+  );
+};
+
+const choice = (answer: ChatAnswer, index: number): string => {
+  const { content, reasoning, refusal, toolCalls, logprobs, finishReason } = answer;
+  const silent = content === '' && (toolCalls.length > 0 || refusal !== '');
+  let message = silent ? 'null' : JSON.stringify(content);
+  if (reasoning !== '') message += `,"reasoning_content":${JSON.stringify(reasoning)}`;
+  message += `,"refusal":${refusal === '' ? 'null' : JSON.stringify(refusal)}`;
+  if (toolCalls.length > 0) message += `,"tool_calls":${JSON.stringify(toolCalls.map(toolCall))}`;
+  return (
+    `{"index":${index},"message":{"role":"assistant","content":${message}},` +
+    `"logprobs":${logprobs === null ? 'null' : JSON.stringify(logprobs)},"finish_reason":"${finishReason}"}`
+  );
+};
+
+const toolCall = (call: AnsweredToolCall) => ({
+  id: call.id,
+  type: 'function',
+  function: { name: call.name, arguments: call.arguments },
+});
+
+/** How vectors are written: numbers, or base64 of little-endian float32 as the official SDKs ask for by default. */
+export type VectorFormat = 'float' | 'base64';
+
+/** An embeddings answer. The JSON ends with `"usage":{…}}`. */
+export const encodeEmbeddings = (
+  model: string,
+  vectors: readonly (readonly number[])[],
+  format: VectorFormat,
+  promptTokens: number,
+): Buffer =>
+  Buffer.from(
+    JSON.stringify({
+      object: 'list',
+      data: vectors.map((vector, index) => ({
+        object: 'embedding',
+        index,
+        embedding: format === 'base64' ? base64Vector(vector) : vector,
+      })),
+      model,
+      usage: { prompt_tokens: promptTokens, total_tokens: promptTokens },
+    }),
+  );
+
+/** Little-endian float32 whatever the machine's byte order. */
+const base64Vector = (vector: readonly number[]): string => {
+  const bytes = Buffer.allocUnsafe(vector.length * 4);
+  for (let index = 0; index < vector.length; index += 1) bytes.writeFloatLE(vector[index]!, index * 4);
+  return bytes.toString('base64');
+};
