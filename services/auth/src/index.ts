@@ -1,1 +1,1 @@
-export {};
+export { auth } from './auth.definition.js';

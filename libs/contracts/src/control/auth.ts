@@ -171,8 +171,8 @@ const inspectReply = z.discriminatedUnion('outcome', [
     spent: nano,
     requests: count,
     profile: accountProfile,
-    /** Null if the call was not counted as a read. */
-    limits: limits.nullable(),
+    /** State of the limits of inference; reads have one of their own. */
+    limits,
     /** Set if the read limit is used up: the state must then not be shown. */
     retryAfterMs: count.nullable(),
   }),

@@ -1,0 +1,123 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { finalEventId } from '@tunan/kernel';
+import { TestClock } from '@tunan/kernel/testing';
+import { AccountRefresher } from './account-refresher.js';
+import { ACCOUNT, aHold, aLedger, aProfile, aSettlement, KEY, TOKEN } from './store/testing/builders.js';
+import { MemoryAdmissionStore } from './store/testing/memory-admission-store.js';
+import { anAccountRecord, away, MemoryAccountSource } from './testing/memory-account-source.js';
+import { aSnapshot } from './testing/memory-catalog-source.js';
+
+const { tiers } = aSnapshot(1).catalog;
+
+describe('AccountRefresher', () => {
+  let store: MemoryAdmissionStore;
+  let source: MemoryAccountSource;
+  let unconfirmed: unknown[];
+  let refresher: AccountRefresher;
+  beforeEach(() => {
+    store = new MemoryAdmissionStore(new TestClock());
+    source = new MemoryAccountSource();
+    unconfirmed = [];
+    refresher = new AccountRefresher(
+      store,
+      source,
+      () => tiers,
+      (error) => unconfirmed.push(error),
+    );
+  });
+
+  const inspect = async () => {
+    const result = await store.inspect(ACCOUNT, KEY, false);
+    if (result.outcome !== 'known') throw new Error('cold');
+    return result;
+  };
+
+  it('makes accounts hot, says which exist, and confirms what the store has', async () => {
+    source.put(
+      anAccountRecord({
+        ledger: aLedger({ version: 3 }),
+        profile: { ...anAccountRecord().profile, version: 4 },
+      }),
+    );
+    expect(await refresher.refresh([ACCOUNT, 'acc_nobody'])).toEqual(new Set([ACCOUNT]));
+    expect((await inspect()).left).toBe(aLedger().balance);
+    expect(source.confirmed).toEqual([{ accountId: ACCOUNT, ledger: 3, profile: 4 }]);
+  });
+
+  it('fills limits that an account has not of its own from its tier', async () => {
+    const profile = { ...aProfile({ tier: 'free' }), limits: { rpm: 7, tpm: null, concurrency: null } };
+    source.put(anAccountRecord({ profile }));
+    await refresher.refresh([ACCOUNT]);
+    expect((await inspect()).profile.limits).toEqual({ rpm: 7, tpm: 500_000, concurrency: 5 });
+  });
+
+  // Guarantee: only what the snapshot contains leaves the pending set.
+  it('asks which pending events are applied, and takes out those alone', async () => {
+    const [applied, open] = [aHold(), aHold()];
+    await store.settle(aSettlement(applied));
+    await store.settle(aSettlement(open));
+    source.applied.add(finalEventId(applied.requestId));
+    source.put(anAccountRecord({ ledger: aLedger({ balance: 1_000n * TOKEN }) }));
+    await refresher.refresh([ACCOUNT]);
+    expect(source.reads[0]!.eventIds).toEqual(
+      [applied, open].map(({ requestId }) => finalEventId(requestId)),
+    );
+    expect((await inspect()).left).toBe(850n * TOKEN);
+    expect(await store.pendingOf([ACCOUNT])).toEqual([
+      { accountId: ACCOUNT, eventId: finalEventId(open.requestId) },
+    ]);
+  });
+
+  it('leaves an event pending that was settled while Postgres was read', async () => {
+    const hold = aHold();
+    source.put(anAccountRecord({ ledger: aLedger({ balance: 1_000n * TOKEN }) }));
+    source.before = async () => {
+      await store.settle(aSettlement(hold));
+    };
+    await refresher.refresh([ACCOUNT]);
+    expect((await inspect()).left).toBe(850n * TOKEN);
+  });
+
+  // Guarantee: a store that was emptied is not filled with what was read before.
+  it('reads again if the store lost its content meanwhile', async () => {
+    source.put();
+    let resets = 1;
+    source.before = async () => {
+      if ((resets -= 1) >= 0) store.reset();
+    };
+    await refresher.refresh([ACCOUNT]);
+    expect(source.reads).toHaveLength(2);
+    expect((await inspect()).left).toBe(aLedger().balance);
+    resets = 99;
+    await expect(refresher.refresh([ACCOUNT])).rejects.toMatchObject({ code: 'service_unavailable' });
+  });
+
+  it('fails and publishes nothing without Postgres or a catalog', async () => {
+    source.put();
+    source.before = away;
+    await expect(refresher.refresh([ACCOUNT])).rejects.toMatchObject({ code: 'service_unavailable' });
+    source.before = () => Promise.resolve();
+    const early = new AccountRefresher(
+      store,
+      source,
+      () => undefined,
+      () => undefined,
+    );
+    await expect(early.refresh([ACCOUNT])).rejects.toMatchObject({ code: 'service_unavailable' });
+    expect((await store.inspect(ACCOUNT, KEY, false)).outcome).toBe('cold');
+  });
+
+  it('does not fail for a confirmation that could not be recorded', async () => {
+    source.put();
+    source.confirm = away;
+    expect(await refresher.refresh([ACCOUNT])).toEqual(new Set([ACCOUNT]));
+    expect(unconfirmed).toHaveLength(1);
+  });
+
+  it('reads many accounts in parts', async () => {
+    const ids = Array.from({ length: 450 }, (_, index) => `acc_${index}`);
+    for (const accountId of ids) source.put(anAccountRecord({ accountId }));
+    expect((await refresher.refresh(ids)).size).toBe(450);
+    expect(source.reads.map(({ accountIds }) => accountIds.length)).toEqual([200, 200, 50]);
+  });
+});

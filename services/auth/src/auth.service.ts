@@ -1,0 +1,159 @@
+import { AuthPort, type AdmitReply, type InspectReply } from '@tunan/contracts';
+import { Fault, type Clock } from '@tunan/kernel';
+import type { AccountRefresher } from './account-refresher.js';
+import type { AuthMetrics } from './auth.metrics.js';
+import type { Catalogs } from './catalogs.js';
+import type { ColdAccounts, LoadOutcome } from './cold-accounts.js';
+import { charge, type Charge } from './domain/charge.js';
+import type { Admission } from './domain/hold.js';
+import type { AdmissionResult } from './domain/operations.js';
+import type { KeyDirectory } from './key-directory.js';
+import type { UsageRelay } from './usage-relay.js';
+import type { AdmissionStore } from './store/admission-store.js';
+import { within } from './within.js';
+
+/** When to ask again for an account that is not hot yet. */
+const COLD_RETRY_MS = 1_000;
+/** When to ask again while usage events can't leave: billing has to come back first. */
+const FULL_RETRY_MS = 5_000;
+
+/** What the service answers with; each is a part of its own. */
+export interface AuthParts {
+  readonly store: AdmissionStore;
+  readonly catalogs: Catalogs;
+  readonly keys: KeyDirectory;
+  readonly cold: ColdAccounts;
+  readonly refresher: AccountRefresher;
+  readonly relay: UsageRelay;
+  readonly metrics: AuthMetrics;
+  readonly clock: Clock;
+  /** How long a request may wait for its cold account to be loaded. */
+  readonly coldWaitMs: number;
+}
+
+/** The calls that auth answers: each resolves to a decision or fails with a Fault. */
+export class AuthService extends AuthPort {
+  constructor(private readonly parts: AuthParts) {
+    super();
+  }
+
+  override identify: AuthPort['identify'] = async ({ keyDigest }) => {
+    const { keys, metrics } = this.parts;
+    const principal = await keys.identify(keyDigest);
+    metrics.identifications.inc({ result: principal === null ? 'unknown' : 'known' });
+    return { principal };
+  };
+
+  override admit: AuthPort['admit'] = async (request) => {
+    const { price, ceilingDefault } = await this.parts.catalogs.terms(request.catalogVersion, request.model);
+    const reply = await this.#admit({ ...request, price, ceilingDefault });
+    const reason = reply.outcome === 'denied' ? reply.reason : '';
+    this.parts.metrics.admits.inc({ outcome: reply.outcome, reason });
+    return reply;
+  };
+
+  override renew: AuthPort['renew'] = ({ hold, deliveredTokens }) =>
+    this.parts.store.renew(hold, deliveredTokens);
+
+  override settle: AuthPort['settle'] = async (request) => {
+    const { hold, outcome, usage, deliveredTokens, served, traceparent } = request;
+    const terms = await this.parts.catalogs.terms(hold.catalogVersion, hold.model);
+    const result = await this.parts.store.settle({
+      kind: 'final',
+      hold,
+      outcome,
+      charge: charge({ outcome, usage, deliveredTokens, reached: served !== null }, hold, terms),
+      served,
+      traceparent,
+      price: terms.price,
+    });
+    if (result.outcome === 'refused') throw internal('a final settlement was refused');
+    if (!result.repeated) this.#settled(outcome, result.charge);
+    const { cost, flags } = result.charge;
+    return { cost, usage: result.charge.usage, flags: [...flags] };
+  };
+
+  override void: AuthPort['void'] = async ({ requestId, accountId, giveBackRequest }) => {
+    await this.parts.store.void(requestId, accountId, giveBackRequest);
+    return {};
+  };
+
+  override inspect: AuthPort['inspect'] = async ({ accountId, keyId, countAsRead }) => {
+    const { store } = this.parts;
+    const first = await store.inspect(accountId, keyId, countAsRead);
+    if (first.outcome === 'known') return first;
+    const loaded = await this.#load(accountId);
+    if (loaded === 'missing') throw new Fault('not_found', 'No such account.');
+    const second = loaded === 'loaded' ? await store.inspect(accountId, keyId, countAsRead) : first;
+    return second.outcome === 'known' ? second : (COLD satisfies InspectReply);
+  };
+
+  override publish: AuthPort['publish'] = async ({ publications }) => {
+    await this.parts.store.publish(publications, null);
+    return {};
+  };
+
+  override refresh: AuthPort['refresh'] = async ({ accountIds }) => {
+    await this.parts.refresher.refresh(accountIds);
+    return {};
+  };
+
+  override catalog: AuthPort['catalog'] = async ({ knownVersion, version }) => ({
+    snapshot: await this.parts.catalogs.snapshot(knownVersion, version),
+  });
+
+  async #admit(admission: Admission): Promise<AdmitReply> {
+    const { store } = this.parts;
+    const first = await store.admit(admission);
+    if (first.outcome !== 'cold') return toReply(first);
+    const loaded = await this.#load(admission.accountId);
+    // Postgres was asked and has no such account: that is an answer about the key, not trouble of ours.
+    if (loaded === 'missing') return NO_ACCOUNT;
+    return loaded === 'loaded' ? toReply(await store.admit(admission)) : COLD;
+  }
+
+  #load(accountId: string): Promise<LoadOutcome> {
+    const { cold, clock, coldWaitMs } = this.parts;
+    return within(clock, coldWaitMs, cold.load(accountId), 'failed');
+  }
+
+  #settled(outcome: string, { flags }: Charge): void {
+    const { metrics, relay } = this.parts;
+    metrics.settlements.inc({ outcome });
+    for (const flag of flags) metrics.chargeFlags.inc({ flag });
+    relay.wake();
+  }
+}
+
+const COLD = { outcome: 'cold', retryAfterMs: COLD_RETRY_MS } as const;
+
+const NO_ACCOUNT: AdmitReply = {
+  outcome: 'denied',
+  reason: 'invalid_api_key',
+  limits: null,
+  retryAfterMs: null,
+  needed: null,
+  available: null,
+};
+
+const internal = (message: string): Fault =>
+  new Fault('internal_error', 'Internal error.', { internal: message });
+
+const toReply = (result: AdmissionResult): AdmitReply => {
+  switch (result.outcome) {
+    case 'granted':
+    case 'denied':
+      return result;
+    case 'cold':
+      return COLD;
+    case 'ended':
+      throw new Fault('service_unavailable', 'The request has ended. Please retry.', {
+        internal: 'admission of a request that was settled, voided or lost before',
+      });
+    case 'full':
+      throw new Fault('service_unavailable', 'The service is not available at the moment. Please retry.', {
+        internal: 'the outbox is full: billing does not take usage events',
+        retryAfterMs: FULL_RETRY_MS,
+      });
+  }
+};

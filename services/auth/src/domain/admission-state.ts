@@ -1,0 +1,361 @@
+import type { Hold, LedgerState, Publication } from '@tunan/contracts';
+import type { Clock } from '@tunan/kernel';
+import {
+  isHot,
+  isKeyActive,
+  isSpendKnown,
+  limitsOf,
+  READS_PER_MINUTE,
+  type AccountState,
+  type HotAccount,
+  type PromptFactor,
+} from './account-state.js';
+import { decide } from './decide.js';
+import { observedPermille, settledRecord, voidedRecord, withinMeans } from './ending.js';
+import type { Admission } from './hold.js';
+import type {
+  AccountPage,
+  AdmissionResult,
+  ExpiredHold,
+  InspectionResult,
+  PendingEvent,
+  RenewalResult,
+  Settlement,
+  SettlementResult,
+  StoreStats,
+} from './operations.js';
+import { RequestBook, type Changes } from './request-book.js';
+import {
+  eventIdOf,
+  requestIdOfEvent,
+  type EndedRecord,
+  type HeldRecord,
+  type RequestRecord,
+} from './request-record.js';
+import { StoreTime } from './store-time.js';
+
+/** Bounds of a store. */
+export interface StoreLimits {
+  /** A hold that is not renewed for this long may be swept. */
+  readonly leaseMs: number;
+  /** How long an ended request is remembered. */
+  readonly tombstoneMs: number;
+  /** Most ended requests that are remembered; beyond, the oldest are forgotten early. */
+  readonly tombstonesMax: number;
+  /** Most unacknowledged usage events; at this number nothing more is admitted. */
+  readonly outboxMax: number;
+}
+
+/** Accounts that were asked for, most that are remembered. */
+const WANTED_MAX = 10_000;
+
+/** How long an observed prompt factor holds. */
+const PROMPT_FACTOR_MS = 24 * 3_600_000;
+
+/** What a store keeps at rest. */
+export interface StoredState {
+  /** Random name of this state's unbroken history. */
+  readonly generation: string;
+  /** Outbox places up to this one are acknowledged. */
+  readonly ackedSeq: number;
+  readonly accounts: readonly StoredAccount[];
+  readonly records: readonly RequestRecord[];
+}
+
+/** An account at rest. Its sums and windows follow from the records. */
+export interface StoredAccount {
+  readonly id: string;
+  readonly ledger: LedgerState | undefined;
+  readonly profile: AccountState['profile'];
+  readonly promptFactor: PromptFactor | undefined;
+}
+
+const atMsOf = (record: RequestRecord): number =>
+  record.kind === 'held' ? record.hold.admittedAtMs : record.endedAtMs;
+
+const seqOf = (record: RequestRecord): number => (record.kind === 'held' ? 0 : record.seq);
+
+/**
+ * The admission store as a state machine: every operation is one synchronous step, there is no I/O, and time comes
+ * from the clock. What each operation promises is said at `AdmissionStore`.
+ */
+export class AdmissionState {
+  readonly generation: string;
+  readonly #book = new RequestBook();
+  readonly #time: StoreTime;
+  readonly #wanted = new Set<string>();
+  #ackedSeq: number;
+  #lastSeq: number;
+
+  constructor(
+    clock: Clock,
+    private readonly limits: StoreLimits,
+    stored: StoredState,
+  ) {
+    this.generation = stored.generation;
+    this.#ackedSeq = stored.ackedSeq;
+    this.#lastSeq = stored.ackedSeq;
+    const records = stored.records.toSorted((a, b) => atMsOf(a) - atMsOf(b) || seqOf(a) - seqOf(b));
+    const latest = records.at(-1);
+    this.#time = new StoreTime(clock, latest === undefined ? 0 : atMsOf(latest));
+    for (const account of stored.accounts) this.#loadAccount(account);
+    for (const record of records) this.#loadRecord(record);
+    this.#book.takeChanges();
+  }
+
+  /** Outbox places up to this one are acknowledged. */
+  get ackedSeq(): number {
+    return this.#ackedSeq;
+  }
+
+  /** What must be written before the answers of the operations since the last call may be given. */
+  takeChanges(): Changes {
+    return this.#book.takeChanges();
+  }
+
+  admit(request: Admission): AdmissionResult {
+    const nowMs = this.#time.nowMs();
+    const known = this.#book.find(request.requestId);
+    if (known?.kind === 'ended') return { outcome: 'ended' };
+    const account = this.#book.account(request.accountId);
+    if (!isHot(account) || !isSpendKnown(account, request.keyId, account.key(request.keyId)))
+      return this.#cold(account);
+    if (known !== undefined) return this.#granted(account, known, nowMs);
+    if (this.#book.outbox.size >= this.limits.outboxMax) return { outcome: 'full' };
+    const decision = decide(request, account, nowMs);
+    if (!decision.granted) {
+      const { reason, limits, retryAfterMs, needed, available } = decision;
+      return { outcome: 'denied', reason, limits, retryAfterMs, needed, available };
+    }
+    const hold: Hold = {
+      requestId: request.requestId,
+      accountId: request.accountId,
+      keyId: request.keyId,
+      model: request.model,
+      operation: request.operation,
+      stream: request.stream,
+      catalogVersion: request.catalogVersion,
+      completions: request.completions,
+      promptLikely: request.promptLikely,
+      promptBound: request.promptBound,
+      ceiling: decision.ceiling,
+      amount: decision.amount,
+      windowTokens: decision.windowTokens,
+      admittedAtMs: nowMs,
+    };
+    return this.#granted(account, this.#putHeld(hold, decision.lowered, 0, nowMs), nowMs);
+  }
+
+  renew(hold: Hold, deliveredTokens: number): RenewalResult {
+    const nowMs = this.#time.nowMs();
+    const known = this.#book.find(hold.requestId);
+    if (known?.kind === 'ended') return { outcome: 'settled' };
+    if (known === undefined) this.#putHeld(hold, false, deliveredTokens, nowMs);
+    else this.#book.renewed(known, nowMs + this.limits.leaseMs, deliveredTokens);
+    return { outcome: 'renewed', leaseMs: this.limits.leaseMs };
+  }
+
+  settle(settlement: Settlement): SettlementResult {
+    const nowMs = this.#time.nowMs();
+    const { kind, hold } = settlement;
+    const known = this.#book.find(hold.requestId);
+    if (known?.kind === 'ended' && known.by === kind && known.charge !== null)
+      return { outcome: 'settled', charge: known.charge, repeated: true };
+    if (kind === 'lost' && (known?.kind !== 'held' || known.leaseEndsMs > nowMs))
+      return { outcome: 'refused' };
+    const account = this.#book.account(hold.accountId);
+    const permille = observedPermille(settlement);
+    if (permille !== undefined && permille > account.promptPermille(nowMs)) {
+      account.promptFactor = { permille, untilMs: nowMs + PROMPT_FACTOR_MS };
+      this.#book.touched(account);
+    }
+    const charge = withinMeans(settlement, known, account);
+    this.#remember(settledRecord(settlement, charge, known, (this.#lastSeq += 1), nowMs), known);
+    return { outcome: 'settled', charge, repeated: false };
+  }
+
+  void(requestId: string, accountId: string, giveBackRequest: boolean): void {
+    const nowMs = this.#time.nowMs();
+    const known = this.#book.find(requestId);
+    if (known?.kind === 'ended') return;
+    this.#remember(voidedRecord(requestId, accountId, giveBackRequest, known, nowMs), known);
+  }
+
+  inspect(accountId: string, keyId: string, countAsRead: boolean): InspectionResult {
+    const nowMs = this.#time.nowMs();
+    const account = this.#book.account(accountId);
+    if (!isHot(account)) return this.#cold(account);
+    const key = account.key(keyId);
+    const waitMs = countAsRead ? account.reads.waitMs(nowMs, READS_PER_MINUTE, 1) : 0;
+    if (countAsRead && waitMs === 0) account.reads.add(nowMs, 1);
+    return {
+      outcome: 'known',
+      keyActive: isKeyActive(key, nowMs),
+      left: account.ledger.balance - account.pending,
+      spent: account.ledger.spent + account.pending,
+      requests: account.ledger.requests + account.pendingCharges,
+      profile: account.profile,
+      limits: limitsOf(account, key, nowMs),
+      retryAfterMs: waitMs === 0 ? null : waitMs,
+    };
+  }
+
+  publish(publications: readonly Publication[], readUnder: string | null): boolean {
+    if (readUnder !== null && readUnder !== this.generation) return false;
+    for (const { accountId, ledger, profile, appliedEventIds } of publications) {
+      const account = this.#book.account(accountId);
+      if (ledger !== null) {
+        // The balance in force is at least as new as this one, so it contains these events.
+        for (const eventId of appliedEventIds) this.#applied(eventId);
+        if (account.assignLedger(ledger)) this.#book.touched(account);
+      }
+      if (profile !== null && account.assignProfile(profile)) this.#book.touched(account);
+      if (isHot(account)) this.#wanted.delete(accountId);
+    }
+    return true;
+  }
+
+  expiredHolds(limit: number): ExpiredHold[] {
+    const nowMs = this.#time.nowMs();
+    const expired: ExpiredHold[] = [];
+    for (const { hold, deliveredTokens, leaseEndsMs } of this.#book.held.values()) {
+      if (leaseEndsMs > nowMs || expired.length >= limit) break;
+      expired.push({ hold, deliveredTokens });
+    }
+    return expired;
+  }
+
+  readOutbox(limit: number): EndedRecord[] {
+    return firstOf(this.#book.outbox.values(), limit);
+  }
+
+  ackOutbox(throughSeq: number): void {
+    for (const [seq, record] of this.#book.outbox) {
+      if (seq > throughSeq) break;
+      this.#book.acknowledged(record);
+    }
+    this.#ackedSeq = Math.max(this.#ackedSeq, Math.min(throughSeq, this.#lastSeq));
+  }
+
+  takeWanted(limit: number): string[] {
+    const wanted = firstOf(this.#wanted, limit);
+    for (const accountId of wanted) this.#wanted.delete(accountId);
+    return wanted;
+  }
+
+  pendingOf(accountIds: readonly string[]): PendingEvent[] {
+    const wanted = new Set(accountIds.filter((id) => (this.#book.accounts.get(id)?.pendingCharges ?? 0) > 0));
+    if (wanted.size === 0) return [];
+    return [...this.#book.pending.values()]
+      .filter(({ accountId }) => wanted.has(accountId))
+      .map(pendingEvent);
+  }
+
+  stalePending(olderThanMs: number, limit: number): PendingEvent[] {
+    const beforeMs = this.#time.nowMs() - olderThanMs;
+    const stale: PendingEvent[] = [];
+    for (const record of this.#book.pending.values()) {
+      if (record.endedAtMs > beforeMs || stale.length >= limit) break;
+      stale.push(pendingEvent(record));
+    }
+    return stale;
+  }
+
+  accountIds(cursor: string | null, limit: number): AccountPage {
+    // Accounts are never removed, so their order of arrival is a cursor.
+    const start = cursor === null ? 0 : Number(cursor);
+    const accountIds = [...this.#book.accounts.keys()].slice(start, start + limit);
+    const next = start + accountIds.length;
+    return { accountIds, next: next < this.#book.accounts.size ? String(next) : null };
+  }
+
+  purge(limit: number): number {
+    const beforeMs = this.#time.nowMs() - this.limits.tombstoneMs;
+    let purged = 0;
+    for (const record of this.#book.ended.values()) {
+      if (record.endedAtMs > beforeMs || purged >= limit) break;
+      if (this.#forget(record)) purged += 1;
+    }
+    return purged;
+  }
+
+  stats(): StoreStats {
+    const [oldest] = this.#book.outbox.values();
+    return {
+      accounts: this.#book.accounts.size,
+      holds: this.#book.held.size,
+      pending: this.#book.pending.size,
+      tombstones: this.#book.ended.size,
+      outboxDepth: this.#book.outbox.size,
+      outboxAgeMs: oldest === undefined ? 0 : Math.max(0, this.#time.nowMs() - oldest.endedAtMs),
+    };
+  }
+
+  #loadAccount({ id, ledger, profile, promptFactor }: StoredAccount): void {
+    const account = this.#book.account(id);
+    if (ledger !== undefined) account.assignLedger(ledger);
+    if (profile !== undefined) account.assignProfile(profile);
+    account.promptFactor = promptFactor;
+  }
+
+  #loadRecord(record: RequestRecord): void {
+    const nowMs = this.#time.nowMs();
+    if (record.kind === 'held') {
+      // Nobody could renew while there was no store: every lease begins anew.
+      record.leaseEndsMs = nowMs + this.limits.leaseMs;
+    } else {
+      if (record.seq <= this.#ackedSeq) record.detail = null;
+      this.#lastSeq = Math.max(this.#lastSeq, record.seq);
+    }
+    this.#book.put(record, undefined, nowMs);
+  }
+
+  #cold(account: AccountState): { outcome: 'cold' } {
+    if (this.#wanted.size < WANTED_MAX) this.#wanted.add(account.id);
+    return { outcome: 'cold' };
+  }
+
+  #granted(account: HotAccount, { hold, lowered }: HeldRecord, nowMs: number): AdmissionResult {
+    const limits = limitsOf(account, account.key(hold.keyId), nowMs);
+    return { outcome: 'granted', hold, lowered, limits, leaseMs: this.limits.leaseMs };
+  }
+
+  #putHeld(hold: Hold, lowered: boolean, deliveredTokens: number, nowMs: number): HeldRecord {
+    const leaseEndsMs = nowMs + this.limits.leaseMs;
+    const record: HeldRecord = { kind: 'held', hold, lowered, deliveredTokens, leaseEndsMs };
+    this.#book.put(record, undefined, nowMs);
+    return record;
+  }
+
+  #remember(record: EndedRecord, former: RequestRecord | undefined): void {
+    this.#book.put(record, former, record.endedAtMs);
+    if (this.#book.ended.size <= this.limits.tombstonesMax) return;
+    const [oldest] = this.#book.ended.values();
+    this.#forget(oldest!);
+  }
+
+  #forget(record: EndedRecord): boolean {
+    if (record.pending || record.detail !== null) return false;
+    this.#book.forget(record);
+    return true;
+  }
+
+  #applied(eventId: string): void {
+    const record = this.#book.pending.get(requestIdOfEvent(eventId));
+    if (record !== undefined && eventIdOf(record) === eventId) this.#book.applied(record);
+  }
+}
+
+const pendingEvent = (record: EndedRecord): PendingEvent => ({
+  accountId: record.accountId,
+  eventId: eventIdOf(record)!,
+});
+
+const firstOf = <T>(items: Iterable<T>, limit: number): T[] => {
+  const first: T[] = [];
+  for (const item of items) {
+    if (first.length >= limit) break;
+    first.push(item);
+  }
+  return first;
+};

@@ -1,0 +1,94 @@
+import type { Hold, SettleOutcome, Usage } from '@tunan/contracts';
+import { minNano, priceOf, type Nano, type TokenPrice } from '@tunan/kernel';
+
+/**
+ * What a person who reads a charge must know. `cost` is `price × usage`, except with
+ * - `uncharged`: the client was answered with an error; the usage is the provider's bill and our cost;
+ * - `clamped`: the provider reported what cannot be; usage and cost were brought into bounds;
+ * - `overrun`: the real usage cost more than the hold and what was available; the rest is our loss.
+ * `estimated`: the provider reported nothing; the usage is our estimate.
+ */
+export type ChargeFlag = 'estimated' | 'clamped' | 'uncharged' | 'overrun';
+
+/** What a request is charged. */
+export interface Charge {
+  readonly cost: Nano;
+  readonly usage: Usage;
+  readonly flags: readonly ChargeFlag[];
+}
+
+/** What a charge depends on beside the hold: facts of the catalog snapshot that the hold names. */
+export interface ChargeTerms {
+  readonly price: TokenPrice;
+  readonly contextTokens: number;
+}
+
+/** How a request ended. */
+export interface Ending {
+  readonly outcome: SettleOutcome;
+  readonly usage: Usage | null;
+  readonly deliveredTokens: number;
+  /** False if no provider was reached at all. */
+  readonly reached: boolean;
+}
+
+/**
+ * Tokens per completion that an answer may pass its ceiling by: a connector that counts and cancels does so after
+ * the chunk that crosses the ceiling.
+ */
+const CHUNK_TOKENS_MAX = 256;
+
+const NOTHING: Usage = Object.freeze({ prompt: 0, cachedPrompt: 0, completion: 0, reasoning: 0 });
+
+/** The charging rules for a request whose end is known. The cost may be above the hold: the store decides how far. */
+export const charge = (ending: Ending, hold: Hold, terms: ChargeTerms): Charge => {
+  if (ending.usage === null) {
+    if (ending.outcome === 'failed' || !ending.reached) return { cost: 0n, usage: NOTHING, flags: [] };
+    return estimate(hold, ending.deliveredTokens, terms.price);
+  }
+  const bounded = bound(ending.usage, hold, terms.contextTokens);
+  const clamped = bounded !== ending.usage;
+  const flags: ChargeFlag[] = clamped ? ['clamped'] : [];
+  if (ending.outcome === 'failed') return { cost: 0n, usage: bounded, flags: [...flags, 'uncharged'] };
+  const cost = priceOf(bounded, terms.price);
+  return { cost: clamped ? minNano(cost, hold.amount) : cost, usage: bounded, flags };
+};
+
+/**
+ * The charging rule for a request whose gateway died: nothing for an answer that the client cannot have, else what
+ * renewals prove was delivered.
+ */
+export const chargeLost = (hold: Hold, deliveredTokens: number, price: TokenPrice): Charge =>
+  hold.stream && deliveredTokens > 0
+    ? estimate(hold, deliveredTokens, price)
+    : { cost: 0n, usage: NOTHING, flags: [] };
+
+/** Likely prompt and what was delivered; never more than the hold. */
+const estimate = (hold: Hold, deliveredTokens: number, price: TokenPrice): Charge => {
+  const delivered = wholeWithin(deliveredTokens, hold.ceiling * hold.completions);
+  const usage = { ...NOTHING, prompt: hold.promptLikely * hold.completions, completion: delivered };
+  return { cost: minNano(priceOf(usage, price), hold.amount), usage, flags: ['estimated'] };
+};
+
+/** The usage itself if it is possible, else the nearest that is. */
+const bound = (usage: Usage, hold: Hold, contextTokens: number): Usage => {
+  const { completions, promptBound, ceiling } = hold;
+  const prompt = wholeWithin(usage.prompt, promptBound * completions);
+  const room = Math.max(0, (contextTokens + CHUNK_TOKENS_MAX) * completions - prompt);
+  const completion = wholeWithin(
+    usage.completion,
+    Math.min((ceiling + CHUNK_TOKENS_MAX) * completions, room),
+  );
+  const cachedPrompt = wholeWithin(usage.cachedPrompt, prompt);
+  const reasoning = wholeWithin(usage.reasoning, completion);
+  const possible =
+    prompt === usage.prompt &&
+    completion === usage.completion &&
+    cachedPrompt === usage.cachedPrompt &&
+    reasoning === usage.reasoning;
+  return possible ? usage : { prompt, cachedPrompt, completion, reasoning };
+};
+
+/** The nearest whole number from 0 to `most`; 0 for what is no number. */
+const wholeWithin = (value: number, most: number): number =>
+  typeof value !== 'number' || Number.isNaN(value) ? 0 : Math.trunc(Math.min(Math.max(value, 0), most));

@@ -1,0 +1,89 @@
+import { maxNano, type Nano } from '@tunan/kernel';
+import { availableOf, isHot, type AccountState } from './account-state.js';
+import type { Charge } from './charge.js';
+import { PROMPT_PERMILLE } from './hold.js';
+import type { Settlement } from './operations.js';
+import type { EndedRecord, HeldRecord, RequestRecord } from './request-record.js';
+
+/** What a request takes out of `available` at the moment: its hold, or the charge that a settlement replaces. */
+const takenBy = (known: RequestRecord | undefined): Nano => {
+  if (known === undefined) return 0n;
+  return known.kind === 'held' ? known.hold.amount : (known.charge?.cost ?? 0n);
+};
+
+/**
+ * The charge as far as the account's means reach: up to the hold always, above it from what is available now. What
+ * is left is our loss. Of a cold account nothing beyond the hold is known to be there.
+ */
+export const withinMeans = (
+  { hold, charge }: Settlement,
+  known: RequestRecord | undefined,
+  account: AccountState,
+): Charge => {
+  const amount = known?.kind === 'held' ? known.hold.amount : hold.amount;
+  if (charge.cost <= amount) return charge;
+  const cost = maxNano(amount, isHot(account) ? availableOf(account) + takenBy(known) : 0n);
+  return cost >= charge.cost ? charge : { ...charge, cost, flags: [...charge.flags, 'overrun'] };
+};
+
+/**
+ * Thousandths by which the real prompt of a request passed its likely one, if the request cost more than its hold
+ * and the usual factor does not explain it.
+ */
+export const observedPermille = ({ hold, charge }: Settlement): number | undefined => {
+  const likely = hold.promptLikely * hold.completions;
+  if (charge.cost <= hold.amount || likely === 0) return undefined;
+  const permille = Math.ceil((charge.usage.prompt * 1000) / likely);
+  return permille > PROMPT_PERMILLE ? permille : undefined;
+};
+
+/** The record of a request that is settled now. */
+export const settledRecord = (
+  settlement: Settlement,
+  charge: Charge,
+  known: RequestRecord | undefined,
+  seq: number,
+  nowMs: number,
+): EndedRecord => {
+  const { hold, outcome, served, traceparent, price } = settlement;
+  const { model, operation, stream, completions, catalogVersion } = hold;
+  const { prompt, completion } = charge.usage;
+  return {
+    kind: 'ended',
+    requestId: hold.requestId,
+    accountId: hold.accountId,
+    keyId: hold.keyId,
+    by: settlement.kind,
+    endedAtMs: nowMs,
+    admittedAtMs: known?.kind === 'ended' ? known.admittedAtMs : (known?.hold ?? hold).admittedAtMs,
+    countedRequests: known?.kind === 'ended' ? known.countedRequests : 1,
+    countedTokens: charge.flags.includes('uncharged') ? 0 : prompt + completion,
+    charge,
+    pending: charge.cost > 0n,
+    seq,
+    detail: { model, operation, stream, completions, catalogVersion, outcome, served, traceparent, price },
+  };
+};
+
+/** The record of a request that is given up now; `known` is its hold, if there was one. */
+export const voidedRecord = (
+  requestId: string,
+  accountId: string,
+  giveBackRequest: boolean,
+  known: HeldRecord | undefined,
+  nowMs: number,
+): EndedRecord => ({
+  kind: 'ended',
+  requestId,
+  accountId: known?.hold.accountId ?? accountId,
+  keyId: known?.hold.keyId ?? '',
+  by: 'void',
+  endedAtMs: nowMs,
+  admittedAtMs: known?.hold.admittedAtMs ?? nowMs,
+  countedRequests: known === undefined || giveBackRequest ? 0 : 1,
+  countedTokens: 0,
+  charge: null,
+  pending: false,
+  seq: 0,
+  detail: null,
+});

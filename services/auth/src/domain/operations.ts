@@ -1,0 +1,84 @@
+import type { AccountProfile, Hold, Limits } from '@tunan/contracts';
+import type { Nano } from '@tunan/kernel';
+import type { Charge } from './charge.js';
+import type { Denial } from './decide.js';
+import type { UsageDetail } from './request-record.js';
+
+/** Answer to an admission. */
+export type AdmissionResult =
+  | {
+      readonly outcome: 'granted';
+      readonly hold: Hold;
+      readonly lowered: boolean;
+      readonly limits: Limits;
+      readonly leaseMs: number;
+    }
+  | ({ readonly outcome: 'denied' } & Omit<Denial, 'granted'>)
+  /** The account has no hot state; it is now among those asked for. */
+  | { readonly outcome: 'cold' }
+  /** The request was settled, voided or lost before: it must not run. */
+  | { readonly outcome: 'ended' }
+  /** The outbox is at its cap: nothing more may be sold until usage events can leave. */
+  | { readonly outcome: 'full' };
+
+/** Answer to a renewal. */
+export type RenewalResult =
+  { readonly outcome: 'renewed'; readonly leaseMs: number } | { readonly outcome: 'settled' };
+
+/** How a request is charged: the charging rules are applied before the store is asked. */
+export interface Settlement extends Pick<UsageDetail, 'outcome' | 'served' | 'traceparent' | 'price'> {
+  /** `final` comes from whoever ran the request, `lost` from the sweeper. */
+  readonly kind: 'final' | 'lost';
+  readonly hold: Hold;
+  readonly charge: Charge;
+}
+
+/** Answer to a settlement. */
+export type SettlementResult =
+  | { readonly outcome: 'settled'; readonly charge: Charge; readonly repeated: boolean }
+  /** Only for `lost`: the lease has not run out, or the request has ended otherwise. Nothing was done. */
+  | { readonly outcome: 'refused' };
+
+/** Answer to a look at an account. */
+export type InspectionResult =
+  | {
+      readonly outcome: 'known';
+      readonly keyActive: boolean;
+      readonly left: Nano;
+      readonly spent: Nano;
+      readonly requests: number;
+      readonly profile: AccountProfile;
+      readonly limits: Limits;
+      readonly retryAfterMs: number | null;
+    }
+  | { readonly outcome: 'cold' };
+
+/** A hold whose lease has run out. */
+export interface ExpiredHold {
+  readonly hold: Hold;
+  readonly deliveredTokens: number;
+}
+
+/** A usage event that Postgres is not known to contain. */
+export interface PendingEvent {
+  readonly accountId: string;
+  readonly eventId: string;
+}
+
+/** Some of the accounts that a store knows. */
+export interface AccountPage {
+  readonly accountIds: readonly string[];
+  /** Where the next page begins; null if this is the last. */
+  readonly next: string | null;
+}
+
+/** What a store holds, for metrics. */
+export interface StoreStats {
+  readonly accounts: number;
+  readonly holds: number;
+  readonly pending: number;
+  readonly tombstones: number;
+  readonly outboxDepth: number;
+  /** Age of the oldest event in the outbox, in milliseconds; 0 if it is empty. */
+  readonly outboxAgeMs: number;
+}

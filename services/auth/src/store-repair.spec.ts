@@ -1,0 +1,62 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { TestClock } from '@tunan/kernel/testing';
+import { StoreRepair } from './store-repair.js';
+import { aHold, anAdmission, aSettlement } from './store/testing/builders.js';
+import { MemoryAdmissionStore } from './store/testing/memory-admission-store.js';
+import { heat } from './store/testing/store-harness.js';
+
+describe('StoreRepair', () => {
+  let clock: TestClock;
+  let store: MemoryAdmissionStore;
+  let refreshed: string[][];
+  let repair: StoreRepair;
+  let fail: boolean;
+  beforeEach(() => {
+    clock = new TestClock();
+    store = new MemoryAdmissionStore(clock);
+    refreshed = [];
+    fail = false;
+    const refresh = (accountIds: readonly string[]): Promise<ReadonlySet<string>> => {
+      refreshed.push([...accountIds]);
+      return fail ? Promise.reject(new Error('away')) : Promise.resolve(new Set());
+    };
+    repair = new StoreRepair(store, { refresh }, 60_000);
+  });
+
+  it('has nothing to do where nothing is wrong', async () => {
+    await heat(store);
+    await store.settle(aSettlement(aHold()));
+    clock.advance(59_999);
+    expect(await repair.run()).toBe(0);
+    expect(refreshed).toEqual([]);
+  });
+
+  // Guarantee: a publication that was lost is made good without anybody having noticed.
+  it('reads accounts again whose charge has been pending for long, again and again until it is not', async () => {
+    for (const accountId of ['acc_1', 'acc_2', 'acc_1'])
+      await store.settle(aSettlement(aHold({ accountId })));
+    clock.advance(60_000);
+    expect(await repair.run()).toBe(2);
+    fail = true;
+    await expect(repair.run()).rejects.toThrow('away');
+    expect(refreshed).toEqual([
+      ['acc_1', 'acc_2'],
+      ['acc_1', 'acc_2'],
+    ]);
+  });
+
+  it('reads cold accounts that were asked for', async () => {
+    await store.admit(anAdmission({ accountId: 'acc_7' }));
+    expect(await repair.run()).toBe(1);
+    expect(refreshed).toEqual([['acc_7']]);
+    expect(await repair.run()).toBe(0);
+  });
+
+  it('reads every account that the store knows, page by page', async () => {
+    const ids = Array.from({ length: 2_300 }, (_, index) => `acc_${index}`);
+    for (const accountId of ids) await heat(store, { accountId });
+    await repair.all();
+    expect(refreshed.map((page) => page.length)).toEqual([1_000, 1_000, 300]);
+    expect(new Set(refreshed.flat())).toEqual(new Set(ids));
+  });
+});

@@ -1,0 +1,113 @@
+import type { Hold, Publication, UsageEvent } from '@tunan/contracts';
+import type { Admission } from '../domain/hold.js';
+import type {
+  AccountPage,
+  AdmissionResult,
+  ExpiredHold,
+  InspectionResult,
+  PendingEvent,
+  RenewalResult,
+  Settlement,
+  SettlementResult,
+  StoreStats,
+} from '../domain/operations.js';
+
+/** A usage event and its place in the outbox. Places only grow. */
+export interface OutboxEntry {
+  readonly seq: number;
+  readonly event: UsageEvent;
+}
+
+/**
+ * Hot state of accounts and running requests. Every operation is one atomic step: it sees all earlier ones and none
+ * is seen half done. An operation that resolved is durable against the death of this process; `settle` also against
+ * the loss of power, where the store has a disk of its own.
+ *
+ * Every operation may reject with Fault `service_unavailable` (the store is away, full of waiting operations, or too
+ * slow). It is then unknown whether it happened; each is safe to repeat.
+ *
+ * Money: `available = ledger balance − Σ pending − Σ holds`. The balance is only ever assigned from Postgres.
+ * Times are the store's own, never the caller's.
+ */
+export abstract class AdmissionStore {
+  /** Number of outboxes; each keeps the order of its events. Shards are numbered from 0. */
+  abstract readonly shards: number;
+
+  /**
+   * Decides whether a request may run and sets its credit aside. Denials come in this order: key and account status,
+   * model, key cap, requests, concurrency, credit, tokens; a denied request counts nowhere. Idempotent by request
+   * id: a request that holds gets the same answer again, one that has ended gets `ended`.
+   */
+  abstract admit(admission: Admission): Promise<AdmissionResult>;
+
+  /**
+   * Begins the lease of a hold anew and keeps the largest `deliveredTokens`. A hold that the store does not know is
+   * recreated as it is given, also on a cold account; one that has ended is `settled`.
+   */
+  abstract renew(hold: Hold, deliveredTokens: number): Promise<RenewalResult>;
+
+  /**
+   * Ends a request with a charge: in one step the hold is released, the charge becomes pending, the token window is
+   * corrected in the second of the admission if that still counts, and the usage event enters the outbox. Works on a
+   * cold account and without a hold. Once per request and kind: a repetition returns the first charge.
+   *
+   * A charge above the hold takes the rest from what is available; what is left is not charged and flagged
+   * `overrun`. `lost` is refused unless the lease has run out at this moment and the request has not ended; `final`
+   * after `lost` takes its place, pending charge included.
+   */
+  abstract settle(settlement: Settlement): Promise<SettlementResult>;
+
+  /**
+   * Ends a request without a charge. Leaves a tombstone also where no hold is known, so that a late admit fails.
+   * A request that has ended otherwise stays as it is.
+   * @param giveBackRequest the request no longer counts against the requests-per-minute limit
+   */
+  abstract void(requestId: string, accountId: string, giveBackRequest: boolean): Promise<void>;
+
+  /** State of an account. `countAsRead` takes one of its reads per minute; with none left, `retryAfterMs` is set. */
+  abstract inspect(accountId: string, keyId: string, countAsRead: boolean): Promise<InspectionResult>;
+
+  /**
+   * Takes news from Postgres, each account in one step: ids that the ledger balance contains leave the pending set,
+   * ledger and profile are assigned unless the store has newer ones. Ids without a ledger part are ignored. An
+   * account with both parts is hot.
+   * @param readUnder the store's generation when Postgres was read, or null if the publisher follows its own commit
+   * @returns false, and nothing was taken, if the store has another generation by now: read Postgres again
+   */
+  abstract publish(publications: readonly Publication[], readUnder: string | null): Promise<boolean>;
+
+  /** Holds whose lease has run out, longest first. No lease runs out within one lease of the store's opening. */
+  abstract expiredHolds(limit: number): Promise<readonly ExpiredHold[]>;
+
+  /** The oldest events of a shard that are not acknowledged, in order. The same again until they are. */
+  abstract readOutbox(shard: number, limit: number): Promise<readonly OutboxEntry[]>;
+
+  /** Removes the events of a shard up to a place: they are safe elsewhere. */
+  abstract ackOutbox(shard: number, throughSeq: number): Promise<void>;
+
+  /** Cold accounts that were asked for since they were last taken, each once. Bounded; a further ask names it again. */
+  abstract takeWanted(limit: number): Promise<readonly string[]>;
+
+  /** Pending events of these accounts. */
+  abstract pendingOf(accountIds: readonly string[]): Promise<readonly PendingEvent[]>;
+
+  /** Pending events that were settled longer ago than this, oldest first. */
+  abstract stalePending(olderThanMs: number, limit: number): Promise<readonly PendingEvent[]>;
+
+  /** Accounts that the store knows, a page at a time: each that is known throughout is named at least once. */
+  abstract accountIds(cursor: string | null, limit: number): Promise<AccountPage>;
+
+  /** Forgets requests that ended longer ago than a tombstone lasts, are applied, and have left the outbox. */
+  abstract purge(limit: number): Promise<number>;
+
+  /**
+   * Random name of the unbroken history of this store. A new one means that state may have been lost: accounts are
+   * cold until they are published.
+   */
+  abstract generation(): Promise<string>;
+
+  abstract stats(): Promise<StoreStats>;
+
+  /** Finishes what was begun and releases the store. Operations after this reject. */
+  abstract close(): Promise<void>;
+}

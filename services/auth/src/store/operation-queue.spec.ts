@@ -1,0 +1,140 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { Fault } from '@tunan/kernel';
+import { TestClock } from '@tunan/kernel/testing';
+import { OperationQueue, type QueueOptions } from './operation-queue.js';
+import type { ChannelListener, StoreChannel } from './store-channel.js';
+import type { OperationRow, ResultRow } from './store-host.js';
+import { aHold } from './testing/builders.js';
+
+const OPTIONS: QueueOptions = { waitingMax: 3, timeoutMs: { fast: 100, patient: 1_000 } };
+
+/** A host that answers when it is told to. */
+class FakeHost {
+  readonly batches: OperationRow[][] = [];
+  opened = 0;
+  refuse = 0;
+  #listener: ChannelListener | undefined;
+
+  open = (listener: ChannelListener): StoreChannel => {
+    this.opened += 1;
+    if (this.refuse > 0) {
+      this.refuse -= 1;
+      throw new Error('not yet');
+    }
+    this.#listener = listener;
+    return {
+      generation: `generation ${this.opened}`,
+      send: (batch) => void this.batches.push(JSON.parse(batch) as OperationRow[]),
+      close: () => Promise.resolve(),
+    };
+  };
+
+  answer(...results: ResultRow[]): void {
+    this.#listener!.reply({ results: JSON.stringify(results), operations: results.length, seconds: 0.001 });
+  }
+
+  die(): void {
+    this.#listener!.death('killed');
+  }
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+describe('OperationQueue', () => {
+  let host: FakeHost;
+  let clock: TestClock;
+  let queue: OperationQueue;
+  beforeEach(async () => {
+    host = new FakeHost();
+    clock = new TestClock();
+    queue = await OperationQueue.open(host.open, clock, OPTIONS);
+  });
+  afterEach(() => queue.close());
+
+  const purge = (limit: number, patience: 'fast' | 'patient' = 'fast') =>
+    queue.call('purge', [limit], patience);
+  const failure = (promise: Promise<unknown>): Promise<Fault> =>
+    promise.then(
+      () => Promise.reject(new Error('did not fail')),
+      (fault: Fault) => fault,
+    );
+
+  it('sends the calls of one turn in one message, and matches answers by their order', async () => {
+    const calls = [purge(1), purge(2)];
+    await turn();
+    const later = purge(3);
+    await turn();
+    expect(host.batches.map((batch) => batch.length)).toEqual([2, 1]);
+    host.answer([true, '10'], [false, 'broken'], [true, '30']);
+    expect(await calls[0]).toBe(10);
+    expect(await failure(calls[1]!)).toMatchObject({
+      code: 'service_unavailable',
+      message: 'admission store: broken',
+    });
+    expect(await later).toBe(30);
+  });
+
+  it('refuses at once what is more than may wait', async () => {
+    const waiting = [purge(1), purge(2), purge(3)];
+    expect(await failure(purge(4))).toMatchObject({ code: 'service_unavailable', retryAfterMs: 1_000 });
+    await turn();
+    host.answer([true, '1'], [true, '2'], [true, '3']);
+    expect(await Promise.all(waiting)).toEqual([1, 2, 3]);
+    const next = purge(5);
+    await turn();
+    host.answer([true, '5']);
+    expect(await next).toBe(5);
+  });
+
+  // Guarantee: with the store stuck a caller has its answer in time, and later answers are still matched.
+  it('gives up on an operation at its deadline and keeps the order of the others', async () => {
+    const fast = purge(1, 'fast');
+    const patient = purge(2, 'patient');
+    await turn();
+    clock.advance(150);
+    expect((await failure(fast)).message).toContain('no answer to purge in time');
+    host.answer([true, '1'], [true, '2']);
+    expect(await patient).toBe(2);
+    const slow = purge(3, 'patient');
+    await turn();
+    clock.advance(1_100);
+    expect((await failure(slow)).code).toBe('service_unavailable');
+  });
+
+  it('fails what waits when the host dies, and opens it again', async () => {
+    const waiting = purge(1);
+    await turn();
+    host.refuse = 1;
+    host.die();
+    expect((await failure(waiting)).message).toContain('killed');
+    expect((await failure(purge(2))).message).toContain('restarted');
+    clock.advance(50);
+    await turn();
+    expect(host.opened).toBe(2);
+    clock.advance(100);
+    await turn();
+    expect(queue.generation).toBe('generation 3');
+    const again = purge(3);
+    await turn();
+    host.answer([true, '3']);
+    expect(await again).toBe(3);
+  });
+
+  it('fails a call that cannot be encoded, and only that', async () => {
+    const malformed = queue.call('renew', [{ ...aHold(), amount: undefined as never }, 0], 'fast');
+    const fine = purge(1);
+    await expect(malformed).rejects.toThrow();
+    await turn();
+    expect(host.batches.map((batch) => batch.length)).toEqual([1]);
+    host.answer([true, '1']);
+    expect(await fine).toBe(1);
+  });
+
+  it('refuses calls after it was closed, and opens nothing again', async () => {
+    await queue.close();
+    expect((await failure(purge(1))).message).toContain('closed');
+    host.die();
+    clock.advance(60_000);
+    expect(host.opened).toBe(1);
+  });
+});

@@ -1,0 +1,74 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { TestClock } from '@tunan/kernel/testing';
+import { codecOf, type ArgumentsOf, type OperationName } from './operation-codec.js';
+import { StoreHost, type OperationRow } from './store-host.js';
+import { ACCOUNT, anAdmission, aPublication, aSettlement } from './testing/builders.js';
+import { TEST_LIMITS } from './testing/memory-admission-store.js';
+import { MemoryJournal } from './testing/memory-journal.js';
+
+const row = <Name extends OperationName>(name: Name, ...args: ArgumentsOf<Name>): OperationRow => [
+  name,
+  JSON.parse(JSON.stringify(codecOf(name).encodeArguments(args))),
+];
+
+describe('StoreHost', () => {
+  let journal: MemoryJournal;
+  let host: StoreHost;
+  beforeEach(() => {
+    journal = new MemoryJournal();
+    host = new StoreHost(new TestClock(), TEST_LIMITS, journal);
+    host.apply('publish', [[aPublication()], null]);
+  });
+
+  const grant = () => {
+    const result = host.apply('admit', [anAdmission()]);
+    if (result.outcome !== 'granted') throw new Error(result.outcome);
+    return result.hold;
+  };
+
+  it('answers the operations of a batch in their order, each seeing those before it', () => {
+    const request = anAdmission();
+    const results = host.run([
+      row('admit', request),
+      row('void', request.requestId, ACCOUNT, true),
+      row('admit', request),
+    ]);
+    expect(results.map(([ok]) => ok)).toEqual([true, true, true]);
+    expect(codecOf('admit').decodeResult(results[0]![1], [request]).outcome).toBe('granted');
+    expect(codecOf('admit').decodeResult(results[2]![1], [request]).outcome).toBe('ended');
+  });
+
+  // Guarantee: nothing is answered, and nothing is believed, that is not at rest.
+  it('fails every operation of a batch whose commit fails, and goes on from what was committed', () => {
+    const hold = grant();
+    journal.failNext(1);
+    const results = host.run([row('settle', aSettlement(hold)), row('admit', anAdmission())]);
+    expect(results).toEqual([
+      [false, 'the journal is full'],
+      [false, 'the journal is full'],
+    ]);
+    expect(host.apply('stats', [])).toMatchObject({ holds: 1, pending: 0, outboxDepth: 0, tombstones: 0 });
+    expect(host.apply('settle', [aSettlement(hold)])).toMatchObject({ outcome: 'settled', repeated: false });
+  });
+
+  it('stays closed to operations while commits fail, and opens again by itself', () => {
+    const hold = grant();
+    journal.failNext(3);
+    for (let failures = 0; failures < 3; failures += 1)
+      expect(host.run([row('settle', aSettlement(hold))])).toEqual([[false, 'the journal is full']]);
+    expect(host.run([row('settle', aSettlement(hold))])[0]![0]).toBe(true);
+  });
+
+  // Guarantee: one operation that can't be carried out does not fail its neighbours, nor leave half of itself.
+  it('isolates an operation that throws', () => {
+    const hold = grant();
+    const results = host.run([
+      row('admit', anAdmission()),
+      ['settle', ['final', null, null]],
+      ['nonsense' as OperationName, '[]'],
+      row('settle', aSettlement(hold)),
+    ]);
+    expect(results.map(([ok]) => ok)).toEqual([true, false, false, true]);
+    expect(host.apply('stats', [])).toMatchObject({ holds: 1, pending: 1, outboxDepth: 1 });
+  });
+});

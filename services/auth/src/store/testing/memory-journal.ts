@@ -1,0 +1,47 @@
+import { randomUUID } from 'node:crypto';
+import type { StoredAccount, StoredState } from '../../domain/admission-state.js';
+import { exactParse, exactStringify } from '../exact-json.js';
+import { Journal, type Commit } from '../journal.js';
+import { recordFromRow, recordToRow } from '../record-codec.js';
+
+/** A journal in memory. What it keeps is text, as on a disk: nothing that is changed later changes what it keeps. */
+export class MemoryJournal extends Journal {
+  readonly #accounts = new Map<string, string>();
+  readonly #records = new Map<string, string>();
+  #ackedSeq = 0;
+  #failures = 0;
+
+  constructor(private readonly generation: string = randomUUID()) {
+    super();
+  }
+
+  /** Makes the next commits fail, as a full disk does. */
+  failNext(commits: number): void {
+    this.#failures = commits;
+  }
+
+  override load(): StoredState {
+    return {
+      generation: this.generation,
+      ackedSeq: this.#ackedSeq,
+      accounts: [...this.#accounts.values()].map((body) => exactParse(body) as StoredAccount),
+      records: [...this.#records.values()].map((body) => recordFromRow(JSON.parse(body))),
+    };
+  }
+
+  override commit({ accounts, records, ackedSeq }: Commit): void {
+    if (this.#failures > 0) {
+      this.#failures -= 1;
+      throw new Error('the journal is full');
+    }
+    for (const { id, ledger, profile, promptFactor } of accounts)
+      this.#accounts.set(id, exactStringify({ id, ledger, profile, promptFactor }));
+    for (const [id, record] of records) {
+      if (record === null) this.#records.delete(id);
+      else this.#records.set(id, JSON.stringify(recordToRow(record)));
+    }
+    this.#ackedSeq = ackedSeq;
+  }
+
+  override close(): void {}
+}
