@@ -1,0 +1,79 @@
+import type { DynamicModule, Provider, Type } from '@nestjs/common';
+import { authContract, AuthPort } from '@tunan/contracts';
+import { serviceModule, type ServiceContext } from '@tunan/service-kit';
+import { AccountPublisher } from './account-publisher.js';
+import type { billingConfig } from './billing.config.js';
+import { BillingMetrics } from './billing.metrics.js';
+import { BillingService } from './billing.service.js';
+import { DeliverUsage } from './deliver-usage.js';
+import { PostgresLedger } from './edges/postgres-ledger.js';
+import { PostgresPublicationLog } from './edges/postgres-publication-log.js';
+import { ListEntries } from './list-entries.js';
+import { Ledger, PublicationLog } from './ports/ledger.js';
+import { PostEntry } from './post-entry.js';
+import { RepairPublications } from './repair-publications.js';
+
+export type BillingContext = ServiceContext<typeof billingConfig>;
+
+/** Something that is injected by its class. */
+type Token<T> = Type<T> | (abstract new (...args: never[]) => T);
+
+/** A provider whose factory gets exactly what it names. */
+const provide = <T, Needs extends readonly unknown[]>(
+  token: Token<T>,
+  needs: { readonly [Index in keyof Needs]: Token<Needs[Index]> },
+  create: (...needs: Needs) => T,
+): Provider => ({
+  provide: token as Type<T>,
+  inject: [...needs] as Type<unknown>[],
+  useFactory: (...found: unknown[]) => create(...(found as unknown as Needs)),
+});
+
+/** The wiring of billing; the only file that knows all others. */
+export const billingModule = (context: BillingContext): DynamicModule => {
+  const { clock, config, health, logger } = context;
+  return serviceModule([
+    provide(AuthPort, [], () => context.port(authContract)),
+    provide(BillingMetrics, [], () => new BillingMetrics(context.metrics)),
+    provide(Ledger, [], () => new PostgresLedger(context.postgres())),
+    provide(PublicationLog, [], () => new PostgresPublicationLog(context.postgres())),
+    provide(
+      AccountPublisher,
+      [AuthPort, BillingMetrics],
+      (auth: AuthPort, metrics: BillingMetrics) => new AccountPublisher(auth, metrics, clock, logger),
+    ),
+    provide(
+      DeliverUsage,
+      [Ledger, AccountPublisher, BillingMetrics],
+      (ledger: Ledger, publisher: AccountPublisher, metrics: BillingMetrics) =>
+        new DeliverUsage(ledger, publisher, metrics, clock, logger),
+    ),
+    provide(
+      PostEntry,
+      [Ledger, AccountPublisher, BillingMetrics],
+      (ledger: Ledger, publisher: AccountPublisher, metrics: BillingMetrics) =>
+        new PostEntry(ledger, publisher, metrics),
+    ),
+    provide(ListEntries, [Ledger], (ledger: Ledger) => new ListEntries(ledger)),
+    provide(
+      BillingService,
+      [DeliverUsage, PostEntry, ListEntries],
+      (deliver: DeliverUsage, post: PostEntry, list: ListEntries) =>
+        new BillingService(deliver, post, list, clock),
+    ),
+    provide(
+      RepairPublications,
+      [PublicationLog, AccountPublisher, AuthPort, BillingMetrics],
+      (log: PublicationLog, publisher: AccountPublisher, auth: AuthPort, metrics: BillingMetrics) =>
+        new RepairPublications(
+          log,
+          publisher,
+          auth,
+          metrics,
+          health.dependency('postgres'),
+          clock,
+          config.BILLING_REPAIR_BATCH,
+        ),
+    ),
+  ]);
+};

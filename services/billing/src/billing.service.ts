@@ -1,0 +1,49 @@
+import { BillingPort } from '@tunan/contracts';
+import type { Clock } from '@tunan/kernel';
+import { databaseFault } from '@tunan/postgres';
+import type { DeliverUsage } from './deliver-usage.js';
+import type { ListEntries } from './list-entries.js';
+import type { PostEntry } from './post-entry.js';
+
+const DRAIN_POLL_MS = 20;
+
+/** The calls that billing answers: each either resolves or fails with a Fault. */
+export class BillingService extends BillingPort {
+  #inFlight = 0;
+
+  constructor(
+    private readonly deliverUsage: DeliverUsage,
+    private readonly postEntry: PostEntry,
+    private readonly listEntries: ListEntries,
+    private readonly clock: Clock,
+  ) {
+    super();
+  }
+
+  override deliver: BillingPort['deliver'] = ({ events }) =>
+    this.#answer(async () => {
+      await this.deliverUsage.deliver(events);
+      return {};
+    });
+
+  override post: BillingPort['post'] = (posting) => this.#answer(() => this.postEntry.post(posting));
+
+  override entries: BillingPort['entries'] = (request) => this.#answer(() => this.listEntries.list(request));
+
+  /** Resolves when no call is under way, at the latest after `timeoutMs`. */
+  async drain(timeoutMs: number): Promise<void> {
+    const deadlineMs = this.clock.monotonicMs() + timeoutMs;
+    while (this.#inFlight > 0 && this.clock.monotonicMs() < deadlineMs) await this.clock.sleep(DRAIN_POLL_MS);
+  }
+
+  async #answer<T>(work: () => Promise<T>): Promise<T> {
+    this.#inFlight += 1;
+    try {
+      return await work();
+    } catch (error) {
+      throw databaseFault(error);
+    } finally {
+      this.#inFlight -= 1;
+    }
+  }
+}

@@ -1,0 +1,19 @@
+import type { Nano } from '@tunan/kernel';
+import type { AccountLedger } from './account-ledger.js';
+import type { Transfer } from './transfer.js';
+
+/** Change of a key's lifetime charges. */
+export interface KeySpend {
+  readonly keyId: string;
+  readonly accountId: string;
+  readonly delta: Nano;
+}
+
+/** Everything that one ledger transaction writes about money. */
+export interface LedgerChange {
+  /** In ledger order. */
+  readonly transfers: readonly Transfer[];
+  /** New states of the accounts that changed, each one version further. */
+  readonly accounts: readonly AccountLedger[];
+  readonly keySpend: readonly KeySpend[];
+}
