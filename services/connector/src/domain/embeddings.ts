@@ -1,0 +1,69 @@
+import type { EmbeddingsRequest } from '@tunan/contracts';
+import { IMPOSSIBLE, readUsage } from '@tunan/llm';
+import { readAnswerJson } from './decode-answer.js';
+import type { Dialect, EmbeddingsDialect } from './dialect.js';
+import { providerFault } from './vendor-error.js';
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** Vectors of one call, in the order of its inputs. */
+export interface DecodedEmbeddings {
+  readonly vectors: readonly (readonly number[])[];
+  /** Null if the provider reported none that can be true. */
+  readonly promptTokens: number | null;
+}
+
+/** Inputs of a request in batches that the provider takes. */
+export const inputBatches = (
+  request: EmbeddingsRequest,
+  batchMax: number,
+): readonly (readonly string[])[] => {
+  const inputs = typeof request.input === 'string' ? [request.input] : request.input;
+  const batches: (readonly string[])[] = [];
+  for (let at = 0; at < inputs.length; at += batchMax) batches.push(inputs.slice(at, at + batchMax));
+  return batches;
+};
+
+/** Body of the call for one batch. Vectors are always asked for as numbers: no provider documents another format. */
+export const encodeEmbeddingsCall = (
+  dialect: EmbeddingsDialect,
+  upstreamModel: string,
+  input: readonly string[],
+  dimensions: number | undefined,
+): string =>
+  JSON.stringify({
+    model: upstreamModel,
+    input,
+    ...(dimensions === undefined ? {} : { dimensions }),
+    ...dialect.extra,
+  });
+
+/**
+ * Reads the vectors of one batch, put into the order of its inputs.
+ * @throws Fault if any is missing
+ */
+export const decodeEmbeddings = (dialect: Dialect, body: Buffer, inputs: number): DecodedEmbeddings => {
+  const json = readAnswerJson(dialect, body);
+  const data: unknown = json['data'];
+  if (!Array.isArray(data) || data.length !== inputs)
+    throw providerFault('upstream_error', `${dialect.id}: vectors are missing`);
+  const vectors = new Array<readonly number[]>(inputs);
+  data.forEach((entry: Json | null, position) => {
+    const vector = entry?.['embedding'];
+    const index = entry?.['index'] ?? position;
+    if (
+      !isVector(vector) ||
+      !Number.isInteger(index) ||
+      (index as number) < 0 ||
+      (index as number) >= inputs ||
+      vectors[index as number] !== undefined
+    )
+      throw providerFault('upstream_error', `${dialect.id}: vector ${position} can't be read`);
+    vectors[index as number] = vector;
+  });
+  const usage = readUsage(json['usage']);
+  return { vectors, promptTokens: usage === null || usage === IMPOSSIBLE ? null : usage.prompt };
+};
+
+const isVector = (value: unknown): value is readonly number[] =>
+  Array.isArray(value) && value.length > 0 && value.every((entry) => typeof entry === 'number');

@@ -1,0 +1,215 @@
+import type { Usage } from '@tunan/contracts';
+import type { Fault } from '@tunan/kernel';
+import {
+  IMPOSSIBLE,
+  readUsage,
+  SseReader,
+  type ChatDelta,
+  type FinishReason,
+  type Logprobs,
+} from '@tunan/llm';
+import type { Dialect } from './dialect.js';
+import { isFailure, readFinishReason, shownReason } from './finish-reason.js';
+import { ToolCalls, type ToolCallOptions } from './tool-calls.js';
+import {
+  providerFault,
+  readErrorBody,
+  readErrorObject,
+  vendorFault,
+  type VendorError,
+} from './vendor-error.js';
+import { parseVendorJson } from './vendor-json.js';
+
+/**
+ * Where a stream stands. `finished`: the provider said why it ended, its usage may still come. `complete`: everything
+ * has come. `failed`: see {@link StreamDecoder.fault}.
+ */
+export type StreamProgress = 'open' | 'finished' | 'complete' | 'failed';
+
+const DONE = '[DONE]';
+const NO_CALLS: readonly never[] = [];
+
+type Json = Readonly<Record<string, unknown>>;
+
+/**
+ * Reads one stream of a provider into deltas free of its dialect. One per attempt.
+ *
+ * The finish reason is held back: providers repeat it, send text with it, and report usage before, with or after it.
+ * A stream without one is cut off, whatever else it ended with.
+ */
+export class StreamDecoder {
+  readonly #reader = new SseReader((data, name) => this.#event(data, name));
+  readonly #calls: ToolCalls;
+  #progress: StreamProgress = 'open';
+  #reason: FinishReason | undefined;
+  /** A finish reason came that says nothing. */
+  #blankReason = false;
+  #spoke = false;
+  #usage: Usage | null = null;
+  #impossible: unknown;
+  #fault: Fault | undefined;
+
+  /** @param onDelta called for each delta that says something */
+  constructor(
+    private readonly dialect: Dialect,
+    calls: ToolCallOptions,
+    private readonly onDelta: (delta: ChatDelta) => void,
+  ) {
+    this.#calls = new ToolCalls(calls);
+  }
+
+  get progress(): StreamProgress {
+    return this.#progress;
+  }
+
+  /** Why the answer ended. Only after `finished`. */
+  get finishReason(): FinishReason {
+    return shownReason(this.#reason ?? 'stop', this.#calls.count);
+  }
+
+  /** What the provider reported; null while it has not, or if that was impossible. */
+  get usage(): Usage | null {
+    return this.#usage;
+  }
+
+  /** The usage object that could not be true, or undefined. */
+  get impossibleUsage(): unknown {
+    return this.#usage === null ? this.#impossible : undefined;
+  }
+
+  /** Set once `failed`. */
+  get fault(): Fault {
+    return this.#fault ?? providerFault('upstream_stream_cut', `${this.dialect.id}: no finish reason`);
+  }
+
+  /** Takes the next bytes. Never throws: what can't be read fails the stream. */
+  push(bytes: Buffer): void {
+    try {
+      this.#reader.push(bytes);
+    } catch (cause) {
+      this.#fail(providerFault('upstream_error', `${this.dialect.id}: ${String(cause)}`, { cause }));
+    }
+  }
+
+  /** The connection ended. */
+  end(): void {
+    if (this.#ended) return;
+    try {
+      this.#reader.end();
+    } catch (cause) {
+      this.#fail(providerFault('upstream_error', `${this.dialect.id}: ${String(cause)}`, { cause }));
+    }
+    this.#close();
+  }
+
+  get #ended(): boolean {
+    return this.#progress === 'complete' || this.#progress === 'failed';
+  }
+
+  #close(): void {
+    if (this.#ended) return;
+    if (this.#reason === undefined && this.#blankReason) this.#reason = 'stop';
+    this.#progress = this.#reason === undefined ? 'failed' : 'complete';
+  }
+
+  #fail(fault: Fault): void {
+    if (this.#ended) return;
+    this.#fault = fault;
+    this.#progress = 'failed';
+  }
+
+  #event(data: string, name: string): void {
+    if (this.#ended || data === '') return;
+    if (data === DONE) return this.#close();
+    if (name === 'error') return this.#vendorError(readErrorBody(200, data));
+    let frame: unknown;
+    try {
+      frame = parseVendorJson(data);
+    } catch {
+      frame = undefined;
+    }
+    if (typeof frame === 'object' && frame !== null) this.#frame(frame as Json);
+    else
+      this.#fail(providerFault('upstream_stream_cut', `${this.dialect.id}: an event is not a JSON object`));
+  }
+
+  #frame(frame: Json): void {
+    if (frame['error'] != null) {
+      const error = readErrorObject(200, frame);
+      if (error !== null) return this.#vendorError(error);
+    }
+    const inBand = this.dialect.inBandError(frame);
+    if (inBand !== null) return this.#vendorError(inBand);
+    const choices = frame['choices'];
+    const choice: unknown = Array.isArray(choices) ? choices[0] : undefined;
+    if (typeof choice === 'object' && choice !== null)
+      this.#choice(choice as Json, frame['object'] === 'chat.completion');
+    if (frame['usage'] != null) this.#readUsage(frame['usage']);
+    // Zero may be a placeholder that the real figures follow, so it alone completes nothing.
+    if (
+      this.#progress === 'finished' &&
+      this.#usage !== null &&
+      this.#usage.prompt + this.#usage.completion > 0
+    )
+      this.#progress = 'complete';
+  }
+
+  /** @param whole the frame repeats the whole answer: its text counts only if there has been none before */
+  #choice(choice: Json, whole: boolean): void {
+    const delta = whole ? (this.#spoke ? null : choice['message']) : choice['delta'];
+    if (typeof delta === 'object' && delta !== null) this.#delta(delta as Json, choice['logprobs']);
+    const word = choice['finish_reason'];
+    if (word === '') this.#blankReason = true;
+    if (typeof word !== 'string' || word === '') return;
+    const end = readFinishReason(word, this.dialect);
+    if (isFailure(end)) return this.#fail(providerFault(end, `${this.dialect.id}: finish reason ${word}`));
+    this.#reason = end;
+    if (this.#progress === 'open') this.#progress = 'finished';
+  }
+
+  #delta(raw: Json, logprobs: unknown): void {
+    const content = text(raw['content']);
+    const reasoning = text(raw['reasoning_content']);
+    const refusal = text(raw['refusal']);
+    const toolCalls = raw['tool_calls'] == null ? NO_CALLS : this.#calls.read(raw['tool_calls']);
+    const probabilities = logprobs == null ? null : readLogprobs(logprobs);
+    if (
+      content === '' &&
+      reasoning === '' &&
+      refusal === '' &&
+      toolCalls.length === 0 &&
+      probabilities === null
+    )
+      return;
+    this.#spoke = true;
+    this.onDelta({ content, reasoning, refusal, toolCalls, logprobs: probabilities });
+  }
+
+  #readUsage(raw: unknown): void {
+    const usage = readUsage(raw);
+    if (usage === null) return;
+    if (usage === IMPOSSIBLE) this.#impossible = raw;
+    else if (this.#usage === null || usage.prompt + usage.completion > 0) this.#usage = usage;
+  }
+
+  /** A filter that stops an answer is its end; before any content it refuses the request. */
+  #vendorError(error: VendorError): void {
+    const fault = vendorFault(this.dialect.id, error, this.dialect.classify);
+    if (fault.code !== 'content_filter' || !this.#spoke) return this.#fail(fault);
+    this.#reason = 'content_filter';
+    this.#progress = 'complete';
+  }
+}
+
+const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+
+/** Log probabilities in OpenAI's shape; null if there are none. */
+export const readLogprobs = (raw: unknown): Logprobs | null => {
+  if (typeof raw !== 'object' || raw === null) return null;
+  const { content, refusal } = raw as { readonly content?: unknown; readonly refusal?: unknown };
+  if (!Array.isArray(content) && !Array.isArray(refusal)) return null;
+  return {
+    content: Array.isArray(content) ? content : null,
+    refusal: Array.isArray(refusal) ? refusal : null,
+  };
+};

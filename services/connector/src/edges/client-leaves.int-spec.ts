@@ -1,0 +1,98 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Exchange } from '@tunan/contracts';
+import { delta, USAGE } from '../testing/chunks.js';
+import { aTarget, anExchange } from '../testing/exchanges.js';
+import { RecordingSink, streamOf } from '../testing/recording-sink.js';
+import { eventText, json } from '../testing/scripted-provider.js';
+import { faultOf, ScriptedStages } from '../testing/scripted-stage.js';
+
+describe('when the client leaves', () => {
+  let stages: ScriptedStages;
+
+  beforeAll(async () => {
+    stages = await ScriptedStages.open();
+  });
+  afterEach(() => stages.disconnect());
+  afterAll(() => stages.close());
+
+  const leaving = (over: Partial<Exchange> = {}) => {
+    const abort = new AbortController();
+    return { abort, exchange: anExchange({ signal: abort.signal, ...over }) };
+  };
+
+  it('cancels a stream at once', async () => {
+    stages.vendor.answers((response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write(eventText(delta({ content: 'Hel' })));
+    });
+    const { abort, exchange } = leaving();
+    const reply = await stages.stage().handle(exchange);
+    const sink = new RecordingSink();
+    streamOf(reply).start(sink);
+    abort.abort();
+    expect(await sink.ended).toMatchObject({ code: 'client_closed' });
+    expect(sink.reported).toBeUndefined();
+    await stages.vendor.calls[0]?.cut;
+  });
+
+  // Guarantee: where cancelling does not stop the provider's bill, what it reports is what is charged.
+  it('reads a stream on to its usage where the provider bills all the same', async () => {
+    let goOn: () => void = () => undefined;
+    stages.vendor.answers(async (response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write(eventText(delta({ content: 'Hel' })));
+      await new Promise<void>((resolve) => (goOn = resolve));
+      response.end(
+        eventText(
+          delta({ content: 'lo' }),
+          delta({}, 'stop'),
+          { choices: [], usage: USAGE },
+          'data: [DONE]\n\n',
+        ),
+      );
+    });
+    const { abort, exchange } = leaving({ target: aTarget({ billsAfterCancel: true }) });
+    const sink = new RecordingSink();
+    streamOf(await stages.stage().handle(exchange)).start(sink);
+    abort.abort();
+    goOn();
+    expect(await sink.ended).toMatchObject({ code: 'client_closed' });
+    expect(sink.content).toBe('Hel');
+    expect(sink.reported?.usage?.completion).toBe(2);
+  });
+
+  it('still completes an answer whose finish reason has come', async () => {
+    let goOn: () => void = () => undefined;
+    stages.vendor.answers(async (response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write(eventText(delta({ content: 'Hello' }), delta({}, 'stop')));
+      await new Promise<void>((resolve) => (goOn = resolve));
+      response.end(eventText({ choices: [], usage: USAGE }));
+    });
+    const { abort, exchange } = leaving();
+    const sink = new RecordingSink();
+    streamOf(await stages.stage().handle(exchange)).start(sink);
+    abort.abort();
+    goOn();
+    expect(await sink.ended).toBe('end');
+    expect(sink.reported?.usage?.completion).toBe(2);
+  });
+
+  it.each([true, false])('rejects before content (stream: %s)', async (stream) => {
+    stages.vendor.answers(() => undefined);
+    const { abort, exchange } = leaving({ stream });
+    const reply = stages.stage().handle(exchange);
+    while (stages.vendor.calls.length === 0) await stages.clock.sleep(5);
+    abort.abort();
+    expect(await faultOf(reply)).toMatchObject({ code: 'client_closed' });
+    await stages.vendor.calls[0]?.cut;
+  });
+
+  it('sends nothing for a client that has left already', async () => {
+    stages.vendor.answers(json(200, {}));
+    const { abort, exchange } = leaving();
+    abort.abort();
+    expect(await faultOf(stages.stage().handle(exchange))).toMatchObject({ code: 'client_closed' });
+    expect(stages.vendor.calls).toHaveLength(0);
+  });
+});

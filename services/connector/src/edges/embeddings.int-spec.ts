@@ -1,0 +1,73 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Exchange } from '@tunan/contracts';
+import { aTarget, anExchange } from '../testing/exchanges.js';
+import { json } from '../testing/scripted-provider.js';
+import { faultOf, ScriptedStages } from '../testing/scripted-stage.js';
+
+describe('embeddings', () => {
+  let stages: ScriptedStages;
+
+  beforeAll(async () => {
+    stages = await ScriptedStages.open();
+  });
+  afterEach(() => stages.disconnect());
+  afterAll(() => stages.close());
+
+  const request = (input: string | string[], format?: 'float' | 'base64'): Exchange =>
+    anExchange({
+      operation: 'embeddings',
+      stream: false,
+      body: {
+        model: 'text-embedding-v3',
+        input,
+        ...(format === undefined ? {} : { encoding_format: format }),
+      },
+      target: aTarget({ provider: 'qwen', upstreamModel: 'text-embedding-v3' }),
+    });
+  const vectors = (response: Parameters<ReturnType<typeof json>>[0], body: Record<string, unknown>) => {
+    const data = (body['input'] as string[]).map((text, index) => ({
+      object: 'embedding',
+      index,
+      embedding: [text.length, 0.5],
+    }));
+    return json(200, {
+      data: data.toReversed(),
+      usage: { prompt_tokens: data.length, total_tokens: data.length },
+    })(response, undefined as never);
+  };
+
+  it('joins batches in the order of the inputs and sums their usage', async () => {
+    stages.vendor.answers((response, call) => vectors(response, call.body));
+    const inputs = Array.from({ length: 25 }, (_, index) => 'x'.repeat(index + 1));
+    const reply = await stages.stage('qwen').handle(request(inputs));
+    if (reply.kind !== 'unary') throw new Error('not unary');
+    const answer = JSON.parse(reply.body.toString()) as {
+      data: { index: number; embedding: number[] }[];
+      usage: object;
+    };
+    expect(answer.data.map(({ index, embedding }) => [index, embedding[0]])).toEqual(
+      inputs.map((text, index) => [index, text.length]),
+    );
+    expect(
+      stages.vendor.calls.map((call) => (call.body['input'] as string[]).length).toSorted((a, b) => a - b),
+    ).toEqual([5, 10, 10]);
+    expect(answer.usage).toEqual({ prompt_tokens: 25, total_tokens: 25 });
+    expect(reply.usage?.prompt).toBe(25);
+  });
+
+  it('writes little-endian float32 as base64', async () => {
+    stages.vendor.answers((response, call) => vectors(response, call.body));
+    const reply = await stages.stage('qwen').handle(request('hello', 'base64'));
+    if (reply.kind !== 'unary') throw new Error('not unary');
+    const answer = JSON.parse(reply.body.toString()) as { data: { embedding: string }[] };
+    const bytes = Buffer.from(answer.data[0]!.embedding, 'base64');
+    expect([bytes.readFloatLE(0), bytes.readFloatLE(4)]).toEqual([5, 0.5]);
+  });
+
+  it('rejects an answer that lacks a vector', async () => {
+    stages.vendor.answers(json(200, { data: [], usage: { prompt_tokens: 1 } }));
+    expect(await faultOf(stages.stage('qwen').handle(request(['a', 'b'])))).toMatchObject({
+      code: 'upstream_error',
+    });
+  });
+});

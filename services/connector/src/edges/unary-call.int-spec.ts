@@ -1,0 +1,121 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import type { ChatRequest, ExchangeReply } from '@tunan/contracts';
+import { USAGE } from '../testing/chunks.js';
+import { anExchange } from '../testing/exchanges.js';
+import { json } from '../testing/scripted-provider.js';
+import { faultOf, ScriptedStages } from '../testing/scripted-stage.js';
+
+describe('a unary call', () => {
+  let stages: ScriptedStages;
+
+  beforeAll(async () => {
+    stages = await ScriptedStages.open();
+  });
+  afterEach(() => stages.disconnect());
+  afterAll(() => stages.close());
+
+  const unary = (request: Partial<ChatRequest> = {}) => anExchange({ stream: false, request });
+  const answer = (message: object, more: object = {}) => ({
+    id: 'v',
+    model: 'deepseek-flash',
+    choices: [{ index: 0, message: { role: 'assistant', ...message }, finish_reason: 'stop' }],
+    usage: USAGE,
+    ...more,
+  });
+  const bodyOf = async (reply: Promise<ExchangeReply>) => {
+    const settled = await reply;
+    if (settled.kind !== 'unary') throw new Error('not unary');
+    return { ...settled, json: JSON.parse(settled.body.toString()) as Record<string, unknown> };
+  };
+
+  it('answers in OpenAI form with usage last', async () => {
+    stages.vendor.answers(
+      json(200, `\n\n  ${JSON.stringify(answer({ content: 'Hello', reasoning_content: 'hm' }))}`),
+    );
+    const reply = await bodyOf(stages.stage().handle(unary()));
+    expect(reply.body.toString()).toMatch(/"usage":\{[^]*\}\}$/);
+    expect(reply.json).toMatchObject({
+      id: 'chatcmpl-01890a5dac96774bbcceb302099a8057',
+      object: 'chat.completion',
+      model: 'deepseek-chat',
+      choices: [
+        {
+          index: 0,
+          message: { role: 'assistant', content: 'Hello', reasoning_content: 'hm' },
+          finish_reason: 'stop',
+        },
+      ],
+      usage: {
+        prompt_tokens: 9,
+        completion_tokens: 2,
+        total_tokens: 11,
+        prompt_tokens_details: { cached_tokens: 4 },
+      },
+    });
+    expect(reply.usage).toEqual({ prompt: 9, cachedPrompt: 4, completion: 2, reasoning: 0 });
+    expect(reply.outputTokens).toBeGreaterThan(0);
+    expect(stages.vendor.calls[0]?.body).toMatchObject({ stream: false });
+    expect(stages.vendor.calls[0]?.body).not.toHaveProperty('stream_options');
+  });
+
+  it('adds up the usage of several completions', async () => {
+    stages.vendor.answers(json(200, answer({ content: 'x' })));
+    const reply = await bodyOf(stages.stage().handle(unary({ n: 3 })));
+    expect(stages.vendor.calls).toHaveLength(3);
+    expect(reply.usage?.prompt).toBe(27);
+    expect((reply.json['choices'] as { index: number }[]).map(({ index }) => index)).toEqual([0, 1, 2]);
+  });
+
+  it.each([
+    ['whitespace only', json(200, '\n\n\n'), 'upstream_overloaded'],
+    ['HTML', json(200, '<html>'), 'upstream_error'],
+    ['no choices', json(200, { choices: [] }), 'upstream_error'],
+    ['no authorization', json(401, 'Authentication Fails (governor)'), 'upstream_auth'],
+  ] as const)('rejects %s', async (_name, script, code) => {
+    stages.vendor.answers(script);
+    expect(await faultOf(stages.stage().handle(unary()))).toMatchObject({ code });
+  });
+
+  // Guarantee: usage that can't be true is never charged as it stands; settlement estimates.
+  it('reports impossible usage as none and estimates the figures shown', async () => {
+    stages.vendor.answers(
+      json(200, answer({ content: 'Hello' }, { usage: { prompt_tokens: -5, completion_tokens: 'many' } })),
+    );
+    const reply = await bodyOf(stages.stage().handle(unary()));
+    expect(reply.usage).toBeNull();
+    expect(reply.json).toMatchObject({ usage: { completion_tokens: 2 } });
+  });
+
+  it('rejects an answer that breaks off', async () => {
+    stages.vendor.answers(async (response) => {
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': '500' });
+      response.write('{"choices":[');
+      await new Promise(setImmediate);
+      response.destroy();
+    });
+    expect(await faultOf(stages.stage().handle(unary()))).toMatchObject({ code: 'upstream_stream_cut' });
+  });
+
+  // Guarantee: nothing of ours or the vendor's leaks into what a client reads.
+  it('keeps keys, vendor names and vendor ids out of public messages', async () => {
+    stages.vendor.answers(
+      json(401, {
+        error: {
+          message: 'Authentication Fails, Your api key: ****3456 is invalid. request_id: abc',
+          type: 'authentication_error',
+        },
+      }),
+    );
+    const fault = await faultOf(stages.stage().handle(unary()));
+    expect(fault.publicMessage).not.toMatch(/key|3456|abc|deepseek/i);
+    expect(fault.message).not.toMatch(/3456|sk-secret/);
+  });
+
+  it('obeys Retry-After', async () => {
+    stages.vendor.answers(json(429, { error: { message: 'slow down' } }, { 'retry-after': '7' }));
+    expect(await faultOf(stages.stage().handle(unary()))).toMatchObject({
+      code: 'upstream_rate_limited',
+      retryAfterMs: 7_000,
+    });
+  });
+});

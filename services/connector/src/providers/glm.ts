@@ -1,0 +1,117 @@
+import { createHash } from 'node:crypto';
+import type { FaultCode } from '@tunan/kernel';
+import {
+  clamped,
+  mustCall,
+  namedFunction,
+  renamed,
+  type Dialect,
+  type FieldRule,
+} from '../domain/dialect.js';
+import type { Classify, Verdict } from '../domain/vendor-error.js';
+
+// Source: docs.bigmodel.cn (chat completion, embeddings, error codes) and docs.z.ai, 2026.
+
+const CONCURRENCY: Verdict = { code: 'upstream_rate_limited', retryAfterMs: 3_000 };
+/** The end of the window stands in the message in several formats; a quarter of an hour probes often enough. */
+const WINDOW: Verdict = { code: 'upstream_quota_window', retryAfterMs: 900_000 };
+
+/** Business codes, which are numbers as text. The code decides before the status: 429 also says "no money". */
+const BY_CODE: Readonly<Record<string, FaultCode | Verdict>> = {
+  '401': 'upstream_auth',
+  '434': 'upstream_auth',
+  '435': 'request_too_large',
+  '1000': 'upstream_auth',
+  '1001': 'upstream_auth',
+  '1002': 'upstream_auth',
+  '1003': 'upstream_auth',
+  '1005': 'upstream_auth',
+  '1113': 'upstream_quota',
+  '1200': 'upstream_error',
+  '1210': 'invalid_value',
+  '1211': 'upstream_model_missing',
+  '1212': 'invalid_value',
+  '1213': 'invalid_value',
+  '1214': 'invalid_value',
+  '1215': 'invalid_value',
+  '1220': 'upstream_model_missing',
+  '1221': 'upstream_model_missing',
+  '1222': 'upstream_model_missing',
+  '1230': 'upstream_error',
+  '1234': 'upstream_error',
+  '1261': 'context_length_exceeded',
+  '1301': 'content_filter',
+  '1302': CONCURRENCY,
+  // Load of the model, not of the key.
+  '1305': 'upstream_overloaded',
+  '1308': WINDOW,
+  '1309': 'upstream_quota',
+  '1310': WINDOW,
+  '1311': 'upstream_model_missing',
+  '1313': 'upstream_quota',
+  '1314': 'upstream_auth',
+  '1315': 'upstream_auth',
+  '1316': WINDOW,
+  '1317': WINDOW,
+  '1318': WINDOW,
+  '1319': WINDOW,
+  '1320': WINDOW,
+  '1321': WINDOW,
+};
+
+const classify: Classify = ({ status, code, message }) => {
+  if (code === '1214' && /modelCode/i.test(message)) return 'upstream_model_missing';
+  const known = Object.hasOwn(BY_CODE, code) ? BY_CODE[code] : undefined;
+  if (known !== undefined) return known;
+  if (status === 429) return CONCURRENCY;
+  return status === 400 ? 'invalid_value' : undefined;
+};
+
+/** 6 to 128 characters. Hashed, so that nothing of a customer's users is told to the vendor. */
+const userId: FieldRule = (value, { accountId }) =>
+  createHash('sha256')
+    .update(`${accountId}:${String(value)}`)
+    .digest('hex');
+
+/** Two decimals, 0 to 1. */
+const temperature: FieldRule = (value) =>
+  typeof value === 'number' ? Math.round(Math.min(1, Math.max(0, value)) * 100) / 100 : undefined;
+
+/** GLM's dialect: BigModel, and Z.ai with the same API. */
+export const glm: Dialect = {
+  id: 'glm',
+  baseUrl: 'https://open.bigmodel.cn/api/paas/v4',
+  simulatorPath: '/glm/api/paas/v4',
+  chatPath: '/chat/completions',
+  embeddings: { path: '/embeddings', batchMax: 64, extra: {} },
+  fields: {
+    temperature: { value: temperature },
+    top_p: clamped(0.01, 1),
+    user: renamed('user_id', userId),
+  },
+  ceiling: { field: () => 'max_tokens', max: 131_072 },
+  thinking: (on) => ({ thinking: { type: on ? 'enabled' : 'disabled' } }),
+  // Greedy decoding has a switch of its own; temperature 0 alone still samples.
+  extra: (request) => (request.temperature === 0 ? { do_sample: false } : {}),
+  // The schema allows four for some models and one for others.
+  stopsMax: 1,
+  // Usage always comes.
+  asksForUsage: false,
+  messages: { systemFirst: true, userRequired: true, reasoning: 'drop' },
+  jsonMode: () => true,
+  parallelToolCalls: false,
+  // Only `auto` exists.
+  toolChoice: (choice) => {
+    if (choice === 'auto') return { send: 'auto' };
+    if (choice === 'none') return { none: true };
+    const name = namedFunction(choice);
+    return { ...(name === undefined ? {} : { only: name }), instruct: mustCall(name) };
+  },
+  finishReasons: {
+    sensitive: 'content_filter',
+    network_error: 'upstream_overloaded',
+    model_context_window_exceeded: 'length',
+  },
+  inBandError: () => null,
+  classify,
+};

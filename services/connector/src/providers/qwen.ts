@@ -1,0 +1,84 @@
+import { asGiven, clamped, mustCall, namedFunction, type Dialect } from '../domain/dialect.js';
+import type { Classify } from '../domain/vendor-error.js';
+import type { FaultCode } from '@tunan/kernel';
+
+// Source: help.aliyun.com/zh/model-studio, OpenAI-compatible mode, error codes and rate limits, 2026.
+
+/** All keys of the main account share a limit, which recovers within about a minute. */
+const THROTTLED = { code: 'upstream_rate_limited', retryAfterMs: 60_000 } as const;
+
+/** By code, lower-case and without separators: old (`DataInspectionFailed`) and new spellings both occur. */
+const BY_CODE: readonly (readonly [RegExp, FaultCode | typeof THROTTLED])[] = [
+  [/^invalidapikey$/, 'upstream_auth'],
+  [/^arrearage$|billoverdue$|^commoditynotpurchased$/, 'upstream_quota'],
+  [/freetieronly$/, 'upstream_quota_window'],
+  // Tokens per minute, not money.
+  [/^insufficientquota$|^limitrequests$|^limitburstrate$|^throttling/, THROTTLED],
+  [/^datainspectionfailed$/, 'content_filter'],
+  [/accessdenied|^modelnotfound$|^modelnotsupported$/, 'upstream_model_missing'],
+  [/^modelservingerror$|^modelunavailable$/, 'upstream_overloaded'],
+  [/^internalerrortimeout$|^requesttimeout$/, 'upstream_timeout'],
+  [/^internalerror/, 'upstream_error'],
+];
+
+const classify: Classify = ({ status, code, type, message }) => {
+  if (/free allocated quota exceeded/i.test(message)) return 'upstream_quota_window';
+  for (const word of [code, type]) {
+    const normal = word.toLowerCase().replaceAll(/[^a-z]/g, '');
+    const known = BY_CODE.find(([pattern]) => pattern.test(normal));
+    if (known !== undefined) return known[1];
+  }
+  if (status === 429) return THROTTLED;
+  if (status !== 400) return undefined;
+  if (/account is in good standing/i.test(message)) return 'upstream_quota';
+  if (/range of input length|context length/i.test(message)) return 'context_length_exceeded';
+  if (/enable_thinking|stream mode/i.test(message)) return 'upstream_rejected';
+  return 'invalid_value';
+};
+
+/** Models whose `max_completion_tokens` bounds thinking and answer together; the others know `max_tokens` only. */
+const BOUNDS_ALL_OUTPUT = /^qwen(?:3\.[5-9]|[4-9])/;
+
+/** Qwen's dialect: DashScope's compatible mode. */
+export const qwen: Dialect = {
+  id: 'qwen',
+  baseUrl: 'https://dashscope.aliyuncs.com/compatible-mode/v1',
+  simulatorPath: '/qwen/compatible-mode/v1',
+  chatPath: '/chat/completions',
+  embeddings: { path: '/embeddings', batchMax: 10, extra: { encoding_format: 'float' } },
+  fields: {
+    // Below 2, exclusively.
+    temperature: clamped(0, 1.99),
+    // Above 0, exclusively.
+    top_p: clamped(0.001, 1),
+    presence_penalty: clamped(-2, 2),
+    logprobs: asGiven,
+    top_logprobs: clamped(0, 5),
+    seed: {
+      value: (value) => (typeof value === 'number' && value >= 0 && value < 2 ** 31 ? value : undefined),
+    },
+  },
+  ceiling: {
+    field: (model) => (BOUNDS_ALL_OUTPUT.test(model) ? 'max_completion_tokens' : 'max_tokens'),
+    max: Number.MAX_SAFE_INTEGER,
+  },
+  thinking: (on) => ({ enable_thinking: on }),
+  extra: () => ({}),
+  stopsMax: Number.MAX_SAFE_INTEGER,
+  asksForUsage: true,
+  messages: { systemFirst: true, userRequired: true, reasoning: 'drop' },
+  // Refused together with thinking.
+  jsonMode: ({ thinking }) => thinking !== true,
+  parallelToolCalls: true,
+  toolChoice: (choice, names, { thinking }) => {
+    if (choice === 'auto' || choice === 'none') return { send: choice };
+    const name = namedFunction(choice) ?? (names.length === 1 ? names[0] : undefined);
+    // `required` is refused; a named function is taken, though not in thinking mode.
+    if (name === undefined) return { instruct: mustCall(undefined) };
+    if (thinking === true) return { only: name, instruct: mustCall(name) };
+    return { send: { type: 'function', function: { name } } };
+  },
+  finishReasons: {},
+  inBandError: () => null,
+  classify,
+};
