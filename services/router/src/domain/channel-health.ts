@@ -1,0 +1,111 @@
+import type { Clock, CredentialAction, Fault } from '@tunan/kernel';
+import { CircuitBreaker, Cooldowns, type Permit, type RandomSource } from '@tunan/resilience';
+
+/** What a channel may be used for now; also the value of its gauge. */
+export type ChannelState = 'closed' | 'half-open' | 'open' | 'cooling';
+
+/** Rest of a channel whose provider said that there are too many calls and not for how long. */
+const COOL_MS = 5_000;
+/** Rest of a channel whose provider has no credential in this installation. */
+const ABSENT_MS = 10_000;
+/** Time until one request tries again whether a credential is good, or a model is there. */
+const REPROBE_MS: Partial<Record<CredentialAction, number>> = {
+  suspend: 60_000,
+  disable: 60_000,
+  'drop-model': 300_000,
+};
+/** Weight of a channel that is being tried again, against 1 of a healthy one. */
+const PROBE_HEALTH = 0.1;
+
+/**
+ * What the last answers of every channel say about it: a breaker for failures, a rest for "too many", a long rest with
+ * one probe for credentials and models that are refused. Channels appear with their first use.
+ */
+export class ChannelHealth {
+  readonly #breakers = new Map<string, CircuitBreaker>();
+  readonly #cooldowns: Cooldowns;
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly random: RandomSource,
+  ) {
+    this.#cooldowns = new Cooldowns(clock);
+  }
+
+  /** Share of its weight that a channel deserves; 0 if it may not be used now. */
+  of(channel: string): number {
+    const breaker = this.#breakers.get(channel);
+    if (this.#cooldowns.waitMs(channel) > 0 || breaker?.passable === false) return 0;
+    return breaker === undefined || breaker.state === 'closed' ? 1 : PROBE_HEALTH;
+  }
+
+  state(channel: string): ChannelState {
+    const state = this.#breakers.get(channel)?.state ?? 'closed';
+    return state === 'closed' && this.#cooldowns.waitMs(channel) > 0 ? 'cooling' : state;
+  }
+
+  /** Milliseconds until a channel may be used again. */
+  waitMs(channel: string): number {
+    return Math.max(this.#cooldowns.waitMs(channel), this.#breakers.get(channel)?.waitMs ?? 0);
+  }
+
+  /** Asks to use a channel; the permit is handed back with the outcome. */
+  tryPass(channel: string): Permit | undefined {
+    return this.#cooldowns.waitMs(channel) > 0 ? undefined : this.#breaker(channel).tryPass();
+  }
+
+  succeeded(channel: string, permit: Permit): void {
+    this.#breaker(channel).succeeded(permit);
+  }
+
+  /** Draws the consequence of a fault for its channel, and says which it was. */
+  failed(channel: string, permit: Permit, fault: Fault): CredentialAction {
+    const breaker = this.#breaker(channel);
+    const action = actionOf(fault);
+    switch (action) {
+      case 'count':
+        breaker.failed(permit);
+        break;
+      case 'cool':
+        breaker.released(permit);
+        this.#cooldowns.cool(
+          channel,
+          fault.code === 'no_channel_available' ? ABSENT_MS : (fault.retryAfterMs ?? COOL_MS),
+        );
+        break;
+      case 'keep':
+        // A request that was refused for what it says shows that the provider works; one that was given up shows nothing.
+        if (fault.code === 'client_closed' || fault.code === 'internal_error') breaker.released(permit);
+        else breaker.succeeded(permit);
+        break;
+      default:
+        breaker.trip(REPROBE_MS[action] ?? COOL_MS);
+    }
+    return action;
+  }
+
+  /** Forgets channels that are not among these. */
+  retain(channels: ReadonlySet<string>): void {
+    for (const channel of this.#breakers.keys())
+      if (!channels.has(channel)) {
+        this.#breakers.delete(channel);
+        this.#cooldowns.clear(channel);
+      }
+  }
+
+  #breaker(channel: string): CircuitBreaker {
+    let breaker = this.#breakers.get(channel);
+    if (breaker === undefined) {
+      breaker = new CircuitBreaker(this.clock, this.random);
+      this.#breakers.set(channel, breaker);
+    }
+    return breaker;
+  }
+}
+
+/** The fault table, and what two faults of the stage in between mean for its channel. */
+const actionOf = (fault: Fault): CredentialAction => {
+  if (fault.code === 'no_channel_available') return 'cool';
+  if (fault.code === 'service_unavailable') return 'count';
+  return fault.spec.credential;
+};
