@@ -14,4 +14,5 @@ const WHAT = {
   help: 'this list',
 };
 
-for (const name of Object.keys(scripts)) if (WHAT[name]) console.log(`npm run ${name.padEnd(10)} ${WHAT[name]}`);
+for (const name of Object.keys(scripts))
+  if (WHAT[name]) console.log(`npm run ${name.padEnd(10)} ${WHAT[name]}`);

@@ -21,12 +21,15 @@ function filesBelow(folder) {
   if (!existsSync(folder)) return [];
   return readdirSync(folder, { withFileTypes: true })
     .sort((a, b) => (a.name < b.name ? -1 : 1))
-    .flatMap((entry) => (entry.isDirectory() ? filesBelow(join(folder, entry.name)) : [join(folder, entry.name)]));
+    .flatMap((entry) =>
+      entry.isDirectory() ? filesBelow(join(folder, entry.name)) : [join(folder, entry.name)],
+    );
 }
 
 function digest(files) {
   const hash = createHash('sha256').update(process.platform + process.arch);
-  for (const file of files) if (existsSync(file)) hash.update(file.slice(root.length)).update(readFileSync(file));
+  for (const file of files)
+    if (existsSync(file)) hash.update(file.slice(root.length)).update(readFileSync(file));
   return hash.digest('hex');
 }
 
@@ -36,18 +39,29 @@ function isCurrent(stamp, value) {
 
 function run(what, command, args) {
   process.stdout.write(`${what} …\n`);
-  const result = spawnSync(command, args, { cwd: root, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024, env: childEnv() });
+  const result = spawnSync(command, args, {
+    cwd: root,
+    encoding: 'utf8',
+    maxBuffer: 64 * 1024 * 1024,
+    env: childEnv(),
+  });
   if (result.status === 0) return;
   process.stdout.write(`${result.stdout || ''}\n`);
   process.stderr.write(`${result.stderr || ''}\n`);
-  process.stderr.write(`tunan: ${what.toLowerCase()} failed${result.error ? `: ${result.error.message}` : ''}\n`);
+  process.stderr.write(
+    `tunan: ${what.toLowerCase()} failed${result.error ? `: ${result.error.message}` : ''}\n`,
+  );
   process.exit(1);
 }
 
 /** The pinned Node first, whatever the system has. */
 function childEnv() {
   const bin = join(root, 'node_modules', '.bin');
-  return Object.assign({}, process.env, { PATH: `${bin}:${process.env.PATH}`, NX_TUI: 'false', NX_DAEMON: 'false' });
+  return Object.assign({}, process.env, {
+    PATH: `${bin}:${process.env.PATH}`,
+    NX_TUI: 'false',
+    NX_DAEMON: 'false',
+  });
 }
 
 function install() {
@@ -62,7 +76,9 @@ function install() {
 }
 
 function build() {
-  const sources = workspaces.flatMap((folder) => filesBelow(join(folder, 'src')).concat(join(folder, 'package.json')));
+  const sources = workspaces.flatMap((folder) =>
+    filesBelow(join(folder, 'src')).concat(join(folder, 'package.json')),
+  );
   const wanted = digest(sources.concat(join(root, '.swcrc'), join(root, 'package-lock.json')));
   const built = workspaces.every((folder) => existsSync(join(folder, 'dist')));
   if (built && isCurrent(buildStamp, wanted)) return;

@@ -58,11 +58,18 @@ export const parseArguments = (argv: readonly string[]): Arguments => {
     if (typeof value === 'string') variables[variable] = value;
   }
   const mode = values['mode'] ?? 'production';
-  if (mode !== 'embedded' && mode !== 'production') throw new UsageError(`--mode must be embedded or production, not ${String(mode)}`);
+  if (mode !== 'embedded' && mode !== 'production')
+    throw new UsageError(`--mode must be embedded or production, not ${String(mode)}`);
   return {
     mode,
     targets: parseTargets((values['target'] as string | undefined) ?? 'all', mode),
-    action: values['help'] ? 'help' : values['validate'] ? 'validate' : values['print-config'] ? 'print-config' : 'run',
+    action: values['help']
+      ? 'help'
+      : values['validate']
+        ? 'validate'
+        : values['print-config']
+          ? 'print-config'
+          : 'run',
     readyFile: values['ready-file'] as string | undefined,
     allowEmbedded: values['allow-embedded'] === true,
     variables,
@@ -91,9 +98,14 @@ const parse = (argv: readonly string[]): Record<string, string | boolean | undef
 /** `all` is only a list: what it means depends on nothing but the mode. */
 const parseTargets = (text: string, mode: Mode): readonly ServiceName[] => {
   const names = text.split(',').map((name) => name.trim());
-  if (names.includes('all')) return SERVICE_NAMES.filter((name) => mode === 'embedded' || name !== 'simulator');
+  if (names.includes('all'))
+    return SERVICE_NAMES.filter((name) => mode === 'embedded' || name !== 'simulator');
   const unknown = names.find((name) => !(SERVICE_NAMES as readonly string[]).includes(name));
-  if (unknown !== undefined) throw new UsageError(`--target: no service named '${unknown}'; there are all, ${SERVICE_NAMES.join(', ')}`);
-  if (mode !== 'embedded' && names.includes('simulator')) throw new UsageError('--target: the simulator runs in mode embedded only');
+  if (unknown !== undefined)
+    throw new UsageError(
+      `--target: no service named '${unknown}'; there are all, ${SERVICE_NAMES.join(', ')}`,
+    );
+  if (mode !== 'embedded' && names.includes('simulator'))
+    throw new UsageError('--target: the simulator runs in mode embedded only');
   return SERVICE_NAMES.filter((name) => names.includes(name));
 };

@@ -51,13 +51,15 @@ export class Bindings {
 
   /** The calls of a contract, as `caller` makes them. */
   port<Contract extends ContractSpec>(caller: ServiceName, contract: Contract): Port<Contract> {
-    if (this.targets.includes(contract.service)) return localPort(contract, () => this.#contracts.get(contract.service));
+    if (this.targets.includes(contract.service))
+      return localPort(contract, () => this.#contracts.get(contract.service));
     return httpPort(contract, this.peers.of(contract.service), this.tokens[caller][0]!);
   }
 
   /** A stage of the data plane, as `caller` sends exchanges to it. */
   stage(caller: ServiceName, name: StageName): ExchangeHandler {
-    if (this.targets.includes(name.split('/', 1)[0] as ServiceName)) return new LocalStage(name, () => this.#stages.get(name));
+    if (this.targets.includes(name.split('/', 1)[0] as ServiceName))
+      return new LocalStage(name, () => this.#stages.get(name));
     return new StageClient(name, this.peers.of(name), this.tokens[caller][0]!, this.clock);
   }
 
@@ -80,4 +82,3 @@ export class Bindings {
     return targets.some((target) => calledBy[target]?.some((caller) => !targets.includes(caller)) ?? false);
   }
 }
-

@@ -1,5 +1,5 @@
-import { accessSync, constants, mkdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
 /** The data folder can't be used: one line that says why. */
@@ -20,10 +20,12 @@ export class DataDir {
   static open(folder: string): DataDir {
     const path = resolve(folder);
     try {
-      mkdirSync(path, { recursive: true, mode: 0o755 });
+      makeFolder(path);
       accessSync(path, constants.W_OK | constants.X_OK);
     } catch (error) {
-      throw new DataDirError(`data folder ${path} cannot be written: ${(error as NodeJS.ErrnoException).code}`);
+      throw new DataDirError(
+        `data folder ${path} cannot be written: ${(error as NodeJS.ErrnoException).code}`,
+      );
     }
     return new DataDir(path, takeLock(path));
   }
@@ -31,7 +33,7 @@ export class DataDir {
   /** A subfolder, created if need be. */
   folder(name: string): string {
     const path = join(this.path, name);
-    mkdirSync(path, { recursive: true, mode: 0o755 });
+    makeFolder(path);
     return path;
   }
 
@@ -39,6 +41,13 @@ export class DataDir {
     this.lock.close();
   }
 }
+
+/** Step by step: Node's own recursive creation never returns where the system answers ENOENT to every try (/proc). */
+const makeFolder = (path: string): void => {
+  if (existsSync(path)) return;
+  makeFolder(dirname(path));
+  mkdirSync(path, { mode: 0o755 });
+};
 
 const takeLock = (path: string): DatabaseSync => {
   let lock: DatabaseSync | undefined;
@@ -49,7 +58,9 @@ const takeLock = (path: string): DatabaseSync => {
   } catch (error) {
     lock?.close();
     const busy = /locked/.test((error as Error).message);
-    const reason = busy ? 'is in use by another running host' : `cannot be locked: ${(error as Error).message}`;
+    const reason = busy
+      ? 'is in use by another running host'
+      : `cannot be locked: ${(error as Error).message}`;
     throw new DataDirError(`data folder ${path} ${reason}`);
   }
 };

@@ -1,17 +1,17 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ServiceName } from '@tunan/contracts';
+import type { Listener } from '@tunan/service-kit';
 import {
   createLogger,
   Health,
-  Listener,
   type HttpSurface,
   type Logger,
   type ServiceContext,
   type ServiceDefinition,
   type ServiceInstance,
 } from '@tunan/service-kit';
-import { collectDefaultMetrics, Registry } from 'prom-client';
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { Bindings } from './bindings.js';
 import type { HostOptions } from './host-options.js';
 import { openListeners, type Listeners } from './listeners.js';
@@ -24,7 +24,9 @@ const PUBLIC_CLOSE_MS = 5_000;
 const INTERNAL_CLOSE_MS = 1_000;
 
 /** Waiting times of an orderly stop where they are not set, in milliseconds. */
-const DRAIN_DEFAULTS: Readonly<Record<HostOptions['mode'], { readonly delayMs: number; readonly maxMs: number }>> = {
+const DRAIN_DEFAULTS: Readonly<
+  Record<HostOptions['mode'], { readonly delayMs: number; readonly maxMs: number }>
+> = {
   embedded: { delayMs: 0, maxMs: 10_000 },
   production: { delayMs: 5_000, maxMs: 300_000 },
 };
@@ -46,6 +48,16 @@ export class Host {
     const { settings, mode } = options;
     this.logger = createLogger(settings.host.LOG_LEVEL ?? (mode === 'embedded' ? 'warn' : 'info'));
     collectDefaultMetrics({ register: this.#metrics });
+    // Libraries like to install handlers of their own, which would race an orderly stop: more than one is a defect.
+    new Gauge({
+      name: 'tunan_signal_listeners',
+      help: 'Handlers of a signal in this process',
+      labelNames: ['signal'],
+      registers: [this.#metrics],
+      collect() {
+        for (const signal of ['SIGTERM', 'SIGINT']) this.set({ signal }, process.listenerCount(signal));
+      },
+    });
   }
 
   /** Base URLs of the listeners that are open. */
@@ -126,7 +138,8 @@ export class Host {
       port: (contract) => bindings.port(name, contract),
       stage: (stage) => bindings.stage(name, stage),
       postgres: () => {
-        if (!definition.postgres || this.#postgres === undefined) throw new Error(`${name} does not declare postgres`);
+        if (!definition.postgres || this.#postgres === undefined)
+          throw new Error(`${name} does not declare postgres`);
         return this.#postgres.pool;
       },
       simulatorUrl: this.#listeners!.simulatorUrl,
@@ -144,7 +157,8 @@ export class Host {
   #mountOps(): void {
     const ops: Listener = this.#listeners!.ops;
     const surface = new OpsSurface(this.health, this.#metrics);
-    for (const prefix of OpsSurface.PREFIXES) ops.mount(prefix, (request, response) => surface.handle(request, response));
+    for (const prefix of OpsSurface.PREFIXES)
+      ops.mount(prefix, (request, response) => surface.handle(request, response));
     ops.open();
   }
 

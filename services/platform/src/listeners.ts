@@ -10,7 +10,11 @@ export interface Listeners {
   readonly internal: Listener | undefined;
   readonly simulator: Listener | undefined;
   readonly simulatorUrl: string | undefined;
-  readonly urls: { readonly public: string | undefined; readonly ops: string; readonly internal: string | undefined };
+  readonly urls: {
+    readonly public: string | undefined;
+    readonly ops: string;
+    readonly internal: string | undefined;
+  };
 }
 
 /** Services that customers reach. */
@@ -31,13 +35,17 @@ export const openListeners = async (options: HostOptions, internal: boolean): Pr
     : undefined;
   const publicUrl = await publicListener?.listen();
   const publicPort = publicUrl === undefined ? host.TUNAN_PORT : Number(new URL(publicUrl).port);
+  // "Any free port" has no neighbours: without a public listener, port 0 means any free one here too.
   // In mode embedded these ports are found through a file, so a taken default is no reason not to start.
   const flexible = mode === 'embedded';
-  const [ops, opsUrl] = await listenNear(make, 'ops', host.TUNAN_OPS_PORT, publicPort + 1, flexible);
+  const next = (offset: number): number => (publicPort === 0 ? 0 : publicPort + offset);
+  const [ops, opsUrl] = await listenNear(make, 'ops', host.TUNAN_OPS_PORT, next(1), flexible);
   const [simulator, ownSimulatorUrl] = targets.includes('simulator')
-    ? await listenNear(make, 'simulator', host.TUNAN_SIMULATOR_PORT, publicPort + 2, flexible)
+    ? await listenNear(make, 'simulator', host.TUNAN_SIMULATOR_PORT, next(2), flexible)
     : [undefined, undefined];
-  const internalListener = internal ? make('internal', host.TUNAN_INTERNAL_PORT ?? INTERNAL_PORTS[targets[0]!], INTERNAL_REQUEST_MS) : undefined;
+  const internalListener = internal
+    ? make('internal', host.TUNAN_INTERNAL_PORT ?? INTERNAL_PORTS[targets[0]!], INTERNAL_REQUEST_MS)
+    : undefined;
   const internalUrl = await internalListener?.listen();
   const remoteSimulator = host.SIMULATOR_URL ?? `http://127.0.0.1:${SIMULATOR_PORT}`;
   return {

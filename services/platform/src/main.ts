@@ -1,5 +1,6 @@
 import { ConfigError, environment } from '@tunan/config';
 import { SystemClock } from '@tunan/kernel';
+import { EmbeddedPostgresError, SchemaError } from '@tunan/postgres';
 import { ListenError } from '@tunan/service-kit';
 import { HELP, parseArguments, UsageError, type Arguments } from './arguments.js';
 import { DataDir, DataDirError } from './data-dir.js';
@@ -16,12 +17,20 @@ const isExpected = (error: unknown): error is Error =>
   error instanceof ConfigError ||
   error instanceof DataDirError ||
   error instanceof ListenError ||
-  (error instanceof Error && error.name === 'EmbeddedPostgresError');
+  error instanceof EmbeddedPostgresError ||
+  error instanceof SchemaError;
 
 const progress = (step: string): void => void process.stdout.write(`${step} …\n`);
 
+/** The host ends by `process.exit` alone. The interval is the longest that Node has. */
+const KEEP_ALIVE_MS = 2 ** 31 - 1;
+
 /** Placeholders for what mode embedded makes itself, so that settings can be checked without a data folder. */
-const UNMADE = { KEY_PEPPER: `1:${'0'.repeat(64)}`, OPERATOR_TOKEN: 'not made yet', INTERNAL_TOKEN: 'not made yet' };
+const UNMADE = {
+  KEY_PEPPER: `1:${'0'.repeat(64)}`,
+  OPERATOR_TOKEN: 'not made yet',
+  INTERNAL_TOKEN: 'not made yet',
+};
 
 const main = async (argv: readonly string[]): Promise<void> => {
   const args = parseArguments(argv);
@@ -29,12 +38,24 @@ const main = async (argv: readonly string[]): Promise<void> => {
   const definitions = definitionsOf(args.targets);
   const given = { ...environment(), ...args.variables };
   const embedded = args.mode === 'embedded';
-  const checked = readSettings(definitions, embedded ? { ...UNMADE, ...given } : given, args.mode, args.allowEmbedded);
+  const checked = readSettings(
+    definitions,
+    embedded ? { ...UNMADE, ...given } : given,
+    args.mode,
+    args.allowEmbedded,
+  );
   if (args.action === 'validate') return void process.stdout.write('The settings are valid.\n');
   if (args.action === 'print-config') {
-    const shown = { mode: args.mode, targets: args.targets, host: checked.host, ...Object.fromEntries(checked.services) };
+    const shown = {
+      mode: args.mode,
+      targets: args.targets,
+      host: checked.host,
+      ...Object.fromEntries(checked.services),
+    };
     return void process.stdout.write(`${JSON.stringify(shown, null, 2)}\n`);
   }
+  // A clock's timers keep no process alive, and a start that fails may have nothing else left while it cleans up.
+  setInterval(() => undefined, KEEP_ALIVE_MS);
   const dataDir = DataDir.open(checked.host.TUNAN_DATA_DIR);
   const secrets = embedded ? embeddedSecrets(dataDir.path) : undefined;
   const variables = { ...secrets, ...given };
@@ -68,7 +89,8 @@ const announce = async (
   operatorToken: string | undefined,
   clock: SystemClock,
 ): Promise<void> => {
-  const whole = args.mode === 'embedded' && args.targets.includes('ingress') && args.targets.includes('account');
+  const whole =
+    args.mode === 'embedded' && args.targets.includes('ingress') && args.targets.includes('account');
   if (whole && !(await untilReady(host.health, clock))) return;
   const facts: ReadyFacts = {
     apiUrl: host.apiUrl ?? null,
@@ -77,7 +99,9 @@ const announce = async (
     simulatorUrl: host.simulatorUrl ?? null,
   };
   if (args.readyFile !== undefined) writeReadyFile(args.readyFile, facts);
-  process.stdout.write(whole ? welcome(facts) : `Running ${args.targets.join(', ')}; health: ${facts.opsUrl}/readyz\n`);
+  process.stdout.write(
+    whole ? welcome(facts) : `Running ${args.targets.join(', ')}; health: ${facts.opsUrl}/readyz\n`,
+  );
 };
 
 /** Ctrl-C under a script runner arrives twice, from the terminal and forwarded: what comes this soon is the same one. */
@@ -105,7 +129,10 @@ const stopOnSignal = (host: Host, clock: SystemClock): void => {
 
 const fail = (error: unknown): never => {
   if (isExpected(error)) process.stderr.write(`tunan: ${error.message.split('\n').join('\ntunan: ')}\n`);
-  else process.stderr.write(`tunan: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  else
+    process.stderr.write(
+      `tunan: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
   process.exit(1);
 };
 

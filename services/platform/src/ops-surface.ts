@@ -49,6 +49,9 @@ export class OpsSurface {
 
 const sendJson = (response: ServerResponse, status: number, value: unknown): void => {
   const body = `${JSON.stringify(value)}\n`;
-  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', 'content-length': Buffer.byteLength(body) });
+  response.writeHead(status, {
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': Buffer.byteLength(body),
+  });
   response.end(body);
 };

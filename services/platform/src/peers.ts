@@ -15,6 +15,8 @@ const PROBE_TIMEOUT_MS = 1_000;
 /** The other processes that this one talks to, by service. */
 export class Peers {
   readonly #sets = new Map<string, PeerSet>();
+  /** Who depends on the peers at a base URL: several services may share a process. */
+  readonly #dependencies = new Map<string, Map<string, Dependency>>();
   readonly #timers = new Map<string, CancelTimer>();
   #stopped = false;
 
@@ -27,11 +29,14 @@ export class Peers {
   /** The replicas that answer a service's calls or serve a stage. From now on readiness waits for them once. */
   of(name: ServiceName | StageName): PeerSet {
     const baseUrl = this.#baseUrl(name);
+    const dependencies = this.#dependencies.get(baseUrl) ?? new Map<string, Dependency>();
+    if (!dependencies.has(name)) dependencies.set(name, this.health.dependency(name));
     const known = this.#sets.get(baseUrl);
     if (known !== undefined) return known;
     const peers = new PeerSet(baseUrl, this.settings.PEER_CONNECTIONS_MAX);
     this.#sets.set(baseUrl, peers);
-    void this.#probe(baseUrl, this.health.dependency(name));
+    this.#dependencies.set(baseUrl, dependencies);
+    void this.#probe(baseUrl, dependencies);
     return peers;
   }
 
@@ -49,22 +54,27 @@ export class Peers {
     return own ?? variables[`${service.toUpperCase()}_URL`] ?? `http://127.0.0.1:${INTERNAL_PORTS[service]}`;
   }
 
-  async #probe(baseUrl: string, dependency: Dependency): Promise<void> {
+  async #probe(baseUrl: string, dependencies: ReadonlyMap<string, Dependency>): Promise<void> {
     let up = false;
+    let detail: string;
     try {
-      const answer = await request(`${baseUrl}${PING_PATH}`, { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
+      const answer = await request(`${baseUrl}${PING_PATH}`, {
+        signal: AbortSignal.timeout(PROBE_TIMEOUT_MS),
+      });
       await answer.body.dump();
       up = answer.statusCode === 204;
-      if (up) dependency.up(baseUrl);
-      else dependency.down(`${baseUrl} answered ${answer.statusCode}`);
+      detail = up ? baseUrl : `${baseUrl} answered ${answer.statusCode}`;
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
-      dependency.down(`${baseUrl} is not reachable (${code ?? message})`);
+      detail = `${baseUrl} is not reachable (${code ?? message})`;
     }
+    for (const dependency of dependencies.values())
+      if (up) dependency.up(detail);
+      else dependency.down(detail);
     if (this.#stopped) return;
     this.#timers.set(
       baseUrl,
-      this.clock.after(up ? PROBE_MS : PROBE_LACKING_MS, () => void this.#probe(baseUrl, dependency)),
+      this.clock.after(up ? PROBE_MS : PROBE_LACKING_MS, () => void this.#probe(baseUrl, dependencies)),
     );
   }
 }

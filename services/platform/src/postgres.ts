@@ -1,5 +1,5 @@
 import type { Clock } from '@tunan/kernel';
-import { createPool, EmbeddedPostgres, migrate } from '@tunan/postgres';
+import { createPool, EmbeddedPostgres, migrate, SchemaError } from '@tunan/postgres';
 import type { Health, Logger } from '@tunan/service-kit';
 import type { Pool } from 'pg';
 import type { DataDir } from './data-dir.js';
@@ -18,18 +18,24 @@ export class Postgres {
    * Connects and brings the schema up to date. A configured database that can't be reached is waited for; an embedded
    * one that can't be started is an error.
    */
-  static async open(settings: Settings['host'], dataDir: DataDir, context: PostgresContext): Promise<Postgres> {
+  static async open(
+    settings: Settings['host'],
+    dataDir: DataDir,
+    context: PostgresContext,
+  ): Promise<Postgres> {
     const { health, logger, clock } = context;
     const dependency = health.dependency('postgres');
     const embedded =
-      settings.DATABASE_URL === undefined ? await EmbeddedPostgres.start({ folder: dataDir.folder('postgres') }) : undefined;
+      settings.DATABASE_URL === undefined
+        ? await EmbeddedPostgres.start({ dir: dataDir.folder('postgres') })
+        : undefined;
     const url = embedded?.url ?? settings.DATABASE_URL!.reveal();
     while (settings.MIGRATE_ON_START && !context.stopping()) {
       try {
         await migrate(url);
         break;
       } catch (error) {
-        if (embedded !== undefined) throw error;
+        if (embedded !== undefined || error instanceof SchemaError) throw error;
         const { message } = error as Error;
         dependency.down(message);
         logger.warn({ err: message }, 'database not reachable yet');
@@ -37,7 +43,12 @@ export class Postgres {
       }
     }
     dependency.up();
-    const pool = createPool({ connectionString: url, max: settings.DATABASE_CONNECTIONS_MAX, applicationName: 'tunan' });
+    const pool = createPool({
+      url,
+      connectionsMax: settings.DATABASE_CONNECTIONS_MAX,
+      applicationName: 'tunan',
+      onIdleError: (error) => logger.warn({ err: error.message }, 'database connection lost'),
+    });
     return new Postgres(pool, embedded);
   }
 
@@ -55,4 +66,3 @@ export interface PostgresContext {
   /** True once the host was told to stop: waiting for a database then ends. */
   readonly stopping: () => boolean;
 }
-

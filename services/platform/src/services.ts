@@ -12,7 +12,15 @@ import { simulator } from '@tunan/simulator';
  * Every service, in the order in which they start; they stop in reverse, so that what serves customers ends first and
  * what it needs is still there.
  */
-const SERVICES = [simulator, billing, auth, account, connector, router, ingress] as readonly ServiceDefinition[];
+const SERVICES = [
+  simulator,
+  billing,
+  auth,
+  account,
+  connector,
+  router,
+  ingress,
+] as readonly ServiceDefinition[];
 
 /** The definitions of some targets, in start order. */
 export const definitionsOf = (targets: readonly ServiceName[]): readonly ServiceDefinition[] =>

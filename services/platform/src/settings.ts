@@ -56,11 +56,18 @@ const crossProblems = (
   const problems: string[] = [];
   if (mode === 'embedded' && !allowEmbedded) {
     if (!LOOPBACK.test(host.TUNAN_HOST))
-      problems.push(`TUNAN_HOST: mode embedded binds loopback addresses only, not ${host.TUNAN_HOST} (--allow-embedded overrides)`);
+      problems.push(
+        `TUNAN_HOST: mode embedded binds loopback addresses only, not ${host.TUNAN_HOST} (--allow-embedded overrides)`,
+      );
     const payment = Object.keys(variables).find((name) => PAYMENT_KEY.test(name) && variables[name] !== '');
-    if (payment !== undefined) problems.push(`${payment}: mode embedded takes no payment keys (--allow-embedded overrides)`);
+    if (payment !== undefined)
+      problems.push(`${payment}: mode embedded takes no payment keys (--allow-embedded overrides)`);
   }
-  if (mode === 'production' && host.DATABASE_URL === undefined && definitions.some((definition) => definition.postgres))
+  if (
+    mode === 'production' &&
+    host.DATABASE_URL === undefined &&
+    definitions.some((definition) => definition.postgres)
+  )
     problems.push('DATABASE_URL: required in mode production');
   return problems;
 };

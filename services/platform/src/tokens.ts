@@ -13,9 +13,16 @@ export const internalTokens = (
   const configured = settings as unknown as Readonly<Record<string, Secret | undefined>>;
   const tokensOf = (name: ServiceName): readonly string[] => {
     const text = configured[`INTERNAL_TOKEN_${name.toUpperCase()}`]?.reveal();
-    if (text !== undefined) return text.split(',').map((token) => token.trim()).filter(Boolean);
+    if (text !== undefined)
+      return text
+        .split(',')
+        .map((token) => token.trim())
+        .filter(Boolean);
     // A shared token would let any process act as any service: it is for one person's machine only.
     return fallback === undefined ? [] : [`${name}:${fallback}`];
   };
-  return Object.fromEntries(SERVICE_NAMES.map((name) => [name, tokensOf(name)])) as Record<ServiceName, readonly string[]>;
+  return Object.fromEntries(SERVICE_NAMES.map((name) => [name, tokensOf(name)])) as Record<
+    ServiceName,
+    readonly string[]
+  >;
 };

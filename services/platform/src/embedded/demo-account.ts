@@ -40,12 +40,18 @@ class OperatorClient {
     if (created.status < 300) return created.body['apiKey'] as string;
     const found = await this.#call('GET', `/operator/v1/accounts?email=${encodeURIComponent(email)}`);
     if (found.status !== 200) throw new Error(`demo account: ${JSON.stringify(created.body)}`);
-    const key = await this.#call('POST', `/operator/v1/accounts/${String(found.body['accountId'])}/keys`, { name: 'demo' });
+    const key = await this.#call('POST', `/operator/v1/accounts/${String(found.body['accountId'])}/keys`, {
+      name: 'demo',
+    });
     if (key.status >= 300) throw new Error(`demo key: ${JSON.stringify(key.body)}`);
     return key.body['apiKey'] as string;
   }
 
-  async #call(method: 'GET' | 'POST', path: string, body?: unknown): Promise<{ status: number; body: Record<string, unknown> }> {
+  async #call(
+    method: 'GET' | 'POST',
+    path: string,
+    body?: unknown,
+  ): Promise<{ status: number; body: Record<string, unknown> }> {
     const answer = await request(`${this.opsUrl}${path}`, {
       method,
       headers: { authorization: `Bearer ${this.token}`, 'content-type': 'application/json' },
