@@ -1,4 +1,5 @@
-import { AuthPort, type Principal } from '@tunan/contracts';
+import type { AuthPort } from '@tunan/contracts';
+import { type Principal } from '@tunan/contracts';
 import { apiKeyDigest, type Clock } from '@tunan/kernel';
 import { invalidApiKey } from './domain/bearer-token.js';
 

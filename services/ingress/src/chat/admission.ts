@@ -1,4 +1,5 @@
-import { AuthPort, type AdmitReply, type AdmitRequest } from '@tunan/contracts';
+import type { AuthPort } from '@tunan/contracts';
+import { type AdmitReply, type AdmitRequest } from '@tunan/contracts';
 import { Fault, type Clock } from '@tunan/kernel';
 import type { Logger } from '@tunan/service-kit';
 

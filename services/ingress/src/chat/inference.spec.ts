@@ -1,7 +1,14 @@
 import { createServer, request as httpRequest, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ExchangeHandler, type CatalogModel, type Exchange, type ExchangeReply, type ReplySink, type Served } from '@tunan/contracts';
+import {
+  ExchangeHandler,
+  type CatalogModel,
+  type Exchange,
+  type ExchangeReply,
+  type ReplySink,
+  type Served,
+} from '@tunan/contracts';
 import { Fault } from '@tunan/kernel';
 import { TestClock } from '@tunan/kernel/testing';
 import { createLogger } from '@tunan/service-kit';
@@ -10,7 +17,13 @@ import { FakeAuth } from '../testing/fake-auth.js';
 import { Inference, type InferenceRequest } from './inference.js';
 import { OpenExchanges } from './open-exchanges.js';
 
-const served: Served = { provider: 'deepseek', upstreamModel: 'm', channel: 'c', attempts: 1, fallback: false };
+const served: Served = {
+  provider: 'deepseek',
+  upstreamModel: 'm',
+  channel: 'c',
+  attempts: 1,
+  fallback: false,
+};
 const usage = { prompt: 8, cachedPrompt: 0, completion: 9, reasoning: 0 };
 const content = Buffer.from('data: {"choices":[{"delta":{"content":"Hello"}}],"usage":null}\n\n');
 const usageFrame = Buffer.from('data: {"choices":[],"usage":{"prompt_tokens":8}}\n\n');
@@ -135,8 +148,14 @@ describe('Inference', () => {
       auth.onSettle = () => expect(client.seen.status).toBe(0);
       router.unary('{"id":"c","usage":{"prompt_tokens":8}}');
       await client.answered;
-      expect(client.seen).toMatchObject({ status: 200, text: '{"id":"c","usage":{"prompt_tokens":8,"cost":0.0000052}}' });
-      expect(client.seen.headers).toMatchObject({ 'x-tunan-provider': 'deepseek', 'x-ratelimit-remaining': '59' });
+      expect(client.seen).toMatchObject({
+        status: 200,
+        text: '{"id":"c","usage":{"prompt_tokens":8,"cost":0.0000052}}',
+      });
+      expect(client.seen.headers).toMatchObject({
+        'x-tunan-provider': 'deepseek',
+        'x-ratelimit-remaining': '59',
+      });
       expect(auth.settlements).toMatchObject([{ outcome: 'completed', usage }]);
       expect(exchanges.size).toBe(0);
     });
@@ -309,12 +328,26 @@ describe('Inference', () => {
   });
 
   it('refuses with the reason of the denial, its limits and its headers', async () => {
-    const limits = { requests: { limit: 60, remaining: 0, resetMs: 30_000 }, tokens: { limit: 1, remaining: 1, resetMs: 0 } };
-    auth.admission = { outcome: 'denied', reason: 'requests', limits, retryAfterMs: 2_500, needed: null, available: null };
+    const limits = {
+      requests: { limit: 60, remaining: 0, resetMs: 30_000 },
+      tokens: { limit: 1, remaining: 1, resetMs: 0 },
+    };
+    auth.admission = {
+      outcome: 'denied',
+      reason: 'requests',
+      limits,
+      retryAfterMs: 2_500,
+      needed: null,
+      available: null,
+    };
     const client = call();
     await client.answered;
     expect(client.seen.status).toBe(429);
-    expect(client.seen.headers).toMatchObject({ 'retry-after': '3', 'retry-after-ms': '2500', 'x-ratelimit-remaining': '0' });
+    expect(client.seen.headers).toMatchObject({
+      'retry-after': '3',
+      'retry-after-ms': '2500',
+      'x-ratelimit-remaining': '0',
+    });
     expect(auth.settlements).toEqual([]);
   });
 

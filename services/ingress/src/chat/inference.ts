@@ -1,8 +1,7 @@
 import type { ServerResponse } from 'node:http';
+import type { AuthPort, ExchangeHandler } from '@tunan/contracts';
 import {
-  AuthPort,
   type CatalogModel,
-  ExchangeHandler,
   type Exchange,
   type Limits,
   type Operation,

@@ -1,11 +1,5 @@
-import {
-  AuthPort,
-  type Hold,
-  type Served,
-  type SettleOutcome,
-  type SettleReply,
-  type Usage,
-} from '@tunan/contracts';
+import type { AuthPort } from '@tunan/contracts';
+import { type Hold, type Served, type SettleOutcome, type SettleReply, type Usage } from '@tunan/contracts';
 import { Fault, type Clock } from '@tunan/kernel';
 import type { Logger } from '@tunan/service-kit';
 

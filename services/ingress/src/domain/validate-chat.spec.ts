@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Fault } from '@tunan/kernel';
+import type { Fault } from '@tunan/kernel';
 import { CHAT_PARAMETER_RULES } from './parameter-rules.js';
 import { parseJsonObject } from './json-object.js';
 import { validateChat } from './validate-chat.js';

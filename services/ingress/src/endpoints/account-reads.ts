@@ -1,4 +1,5 @@
-import { AuthPort, type InspectReply } from '@tunan/contracts';
+import type { AuthPort } from '@tunan/contracts';
+import { type InspectReply } from '@tunan/contracts';
 import { Fault } from '@tunan/kernel';
 import { invalidApiKey } from '../domain/bearer-token.js';
 import type { AuthenticatedRequest } from '../public-api.js';

@@ -43,7 +43,7 @@ export class ChatCompletions implements Endpoint {
         ceiling,
         promptLikely: Math.min(estimate.likely, model.contextTokens),
         promptBound: Math.min(estimate.bound, model.contextTokens),
-        traceparent: readTraceparent(request.raw.headers),
+        traceparent: readTraceparent(request.raw.headers['traceparent']),
       },
       reply.raw,
     );

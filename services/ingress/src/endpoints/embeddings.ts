@@ -43,7 +43,7 @@ export class Embeddings implements Endpoint {
         ceiling: 0,
         promptLikely: texts.reduce((sum, text) => sum + estimateTokens(text), 0),
         promptBound: texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0),
-        traceparent: readTraceparent(request.raw.headers),
+        traceparent: readTraceparent(request.raw.headers['traceparent']),
       },
       reply.raw,
     );

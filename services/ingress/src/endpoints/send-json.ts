@@ -15,7 +15,7 @@ export const sendJson = (
   const body = Buffer.from(JSON.stringify(value));
   response.writeHead(200, {
     ...request.headers,
-    ...(account.limits === null ? {} : limitHeaders(account.limits, clock.nowMs())),
+    ...limitHeaders(account.limits, clock.nowMs()),
     'content-type': 'application/json; charset=utf-8',
     'content-length': body.length,
   });

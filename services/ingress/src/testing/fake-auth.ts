@@ -1,4 +1,10 @@
-import { AuthPort, type AdmitReply, type AdmitRequest, type Hold, type SettleRequest } from '@tunan/contracts';
+import {
+  AuthPort,
+  type AdmitReply,
+  type AdmitRequest,
+  type Hold,
+  type SettleRequest,
+} from '@tunan/contracts';
 
 const LIMIT = { limit: 60, remaining: 59, resetMs: 1_000 };
 
@@ -22,7 +28,13 @@ export class FakeAuth extends AuthPort {
     if (this.admission instanceof Error) return Promise.reject(this.admission);
     if (this.admission !== undefined) return Promise.resolve(this.admission);
     const limits = { requests: LIMIT, tokens: { ...LIMIT, limit: 500_000 } };
-    return Promise.resolve({ outcome: 'granted', hold: holdFor(request), lowered: false, limits, leaseMs: this.leaseMs });
+    return Promise.resolve({
+      outcome: 'granted',
+      hold: holdFor(request),
+      lowered: false,
+      limits,
+      leaseMs: this.leaseMs,
+    });
   };
 
   settle: AuthPort['settle'] = (request) => {
@@ -32,13 +44,20 @@ export class FakeAuth extends AuthPort {
       return Promise.reject(new Error('auth is away'));
     }
     this.settlements.push(request);
-    const usage = request.usage ?? { prompt: 1, cachedPrompt: 0, completion: request.deliveredTokens, reasoning: 0 };
+    const usage = request.usage ?? {
+      prompt: 1,
+      cachedPrompt: 0,
+      completion: request.deliveredTokens,
+      reasoning: 0,
+    };
     return Promise.resolve({ cost: 5_200n, usage, flags: request.usage === null ? ['estimated'] : [] });
   };
 
   renew: AuthPort['renew'] = ({ deliveredTokens }) => {
     this.renewals.push({ deliveredTokens });
-    return Promise.resolve(this.renewal === 'renewed' ? { outcome: 'renewed', leaseMs: this.leaseMs } : { outcome: 'settled' });
+    return Promise.resolve(
+      this.renewal === 'renewed' ? { outcome: 'renewed', leaseMs: this.leaseMs } : { outcome: 'settled' },
+    );
   };
 
   void: AuthPort['void'] = ({ requestId, giveBackRequest }) => {
