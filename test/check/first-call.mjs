@@ -43,7 +43,8 @@ const stop = async ({ child, printed }) => {
 };
 
 /** The command line that was printed, run by a shell as if it had been pasted. */
-const paste = (command) => execFileSync('bash', ['-c', `${command} --silent --show-error --max-time 30`], { encoding: 'utf8' });
+const paste = (command) =>
+  execFileSync('bash', ['-c', `${command} --silent --show-error --max-time 30`], { encoding: 'utf8' });
 
 const printedCurl = (printed) => {
   const match = /^ {2}curl [\s\S]*?'\{.*\}'$/m.exec(printed);
@@ -76,7 +77,8 @@ if (started) {
   const curl = printedCurl(running.printed());
   await step('the printed curl line answers', () => {
     const answer = JSON.parse(paste(curl));
-    if (!answer.choices?.[0]?.message?.content || !answer.usage?.cost) throw new Error(JSON.stringify(answer));
+    if (!answer.choices?.[0]?.message?.content || !answer.usage?.cost)
+      throw new Error(JSON.stringify(answer));
   });
   await step('with "stream": true it streams', () => {
     const answer = paste(curl.replace('"model"', '"stream": true, "model"'));
