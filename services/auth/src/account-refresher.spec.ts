@@ -27,7 +27,7 @@ describe('AccountRefresher', () => {
   });
 
   const inspect = async () => {
-    const result = await store.inspect(ACCOUNT, KEY, false);
+    const result = await store.inspect(ACCOUNT, KEY, 'nothing');
     if (result.outcome !== 'known') throw new Error('cold');
     return result;
   };
@@ -104,7 +104,7 @@ describe('AccountRefresher', () => {
       () => undefined,
     );
     await expect(early.refresh([ACCOUNT])).rejects.toMatchObject({ code: 'service_unavailable' });
-    expect((await store.inspect(ACCOUNT, KEY, false)).outcome).toBe('cold');
+    expect((await store.inspect(ACCOUNT, KEY, 'nothing')).outcome).toBe('cold');
   });
 
   it('does not fail for a confirmation that could not be recorded', async () => {

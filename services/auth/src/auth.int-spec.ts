@@ -183,7 +183,7 @@ describe('auth', () => {
       traceparent: null,
     });
   const inspect = async () => {
-    const reply = await port.inspect({ accountId, keyId: `key_${accountId}`, countAsRead: false });
+    const reply = await port.inspect({ accountId, keyId: `key_${accountId}`, countedAs: 'nothing' });
     if (reply.outcome !== 'known') throw new Error('cold');
     return reply;
   };

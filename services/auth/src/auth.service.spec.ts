@@ -227,7 +227,7 @@ describe('AuthService', () => {
       catalogSource.activate(aSnapshot(2));
       expect(await settle(hold)).toEqual({ cost: 100_000n + 100_000n, usage: someUsage(100, 50), flags: [] });
       expect(
-        (await auth.inspect({ accountId: ACCOUNT, keyId: KEY, countAsRead: false })) as object,
+        (await auth.inspect({ accountId: ACCOUNT, keyId: KEY, countedAs: 'nothing' })) as object,
       ).toMatchObject({
         spent: 200_000n,
       });
@@ -290,12 +290,12 @@ describe('AuthService', () => {
   describe('inspect', () => {
     it('loads a cold account', async () => {
       accounts.put(anAccountRecord({ ledger: aLedger({ balance: 42n }) }));
-      const look = { accountId: ACCOUNT, keyId: KEY, countAsRead: true };
+      const look = { accountId: ACCOUNT, keyId: KEY, countedAs: 'read' } as const;
       expect(await auth.inspect(look)).toMatchObject({ outcome: 'known', left: 42n, keyActive: true });
     });
 
     it('is cold while Postgres is away, and not found where there is no such account', async () => {
-      const look = { accountId: ACCOUNT, keyId: KEY, countAsRead: true };
+      const look = { accountId: ACCOUNT, keyId: KEY, countedAs: 'read' } as const;
       await expect(auth.inspect(look)).rejects.toMatchObject({ code: 'not_found' });
       accounts.before = away;
       expect(await auth.inspect(look)).toEqual({ outcome: 'cold', retryAfterMs: 1_000 });

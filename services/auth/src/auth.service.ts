@@ -78,13 +78,13 @@ export class AuthService extends AuthPort {
     return {};
   };
 
-  override inspect: AuthPort['inspect'] = async ({ accountId, keyId, countAsRead }) => {
+  override inspect: AuthPort['inspect'] = async ({ accountId, keyId, countedAs }) => {
     const { store } = this.parts;
-    const first = await store.inspect(accountId, keyId, countAsRead);
+    const first = await store.inspect(accountId, keyId, countedAs);
     if (first.outcome === 'known') return first;
     const loaded = await this.#load(accountId);
     if (loaded === 'missing') throw new Fault('not_found', 'No such account.');
-    const second = loaded === 'loaded' ? await store.inspect(accountId, keyId, countAsRead) : first;
+    const second = loaded === 'loaded' ? await store.inspect(accountId, keyId, countedAs) : first;
     return second.outcome === 'known' ? second : (COLD satisfies InspectReply);
   };
 

@@ -161,6 +161,16 @@ export const publication = z.object({
 });
 export type Publication = z.output<typeof publication>;
 
+/** What a look at an account counts as; each kind but the first has a limit per minute. */
+export const countedAs = z.enum([
+  'nothing',
+  /** A read of the account's own data: the limit is the account's. */
+  'read',
+  /** A request that failed validation: the limit is the key's. */
+  'malformed',
+]);
+export type CountedAs = z.output<typeof countedAs>;
+
 const inspectReply = z.discriminatedUnion('outcome', [
   z.object({
     outcome: z.literal('known'),
@@ -171,9 +181,9 @@ const inspectReply = z.discriminatedUnion('outcome', [
     spent: nano,
     requests: count,
     profile: accountProfile,
-    /** State of the limits of inference; reads have one of their own. */
+    /** State of the limits of inference; what is counted here has limits of its own. */
     limits,
-    /** Set if the read limit is used up: the state must then not be shown. */
+    /** Set if the limit of what this call counted as is used up; for a read, the state must then not be shown. */
     retryAfterMs: count.nullable(),
   }),
   z.object({ outcome: z.literal('cold'), retryAfterMs: count }),
@@ -209,8 +219,8 @@ export const authContract = {
       callers: ['ingress'],
       timeoutMs: FAST_MS,
     }),
-    /** State of an account for its own eyes. `countAsRead` charges the limit of reads per minute. */
-    inspect: call(z.object({ accountId: id, keyId: id, countAsRead: z.boolean() }), inspectReply, {
+    /** State of an account for its own eyes, and of the limits for whoever is answered without an admission. */
+    inspect: call(z.object({ accountId: id, keyId: id, countedAs }), inspectReply, {
       callers: ['ingress', 'account'],
       timeoutMs: FAST_MS,
     }),

@@ -6,6 +6,9 @@ import { PROMPT_PERMILLE } from './hold.js';
 /** Reads per minute of an account. */
 export const READS_PER_MINUTE = 120;
 
+/** Requests per minute of a key that may fail validation. They do not count as inference. */
+export const MALFORMED_PER_MINUTE = 600;
+
 type KeyProfile = AccountProfile['keys'][number];
 
 /** Counters that an account and each of its keys have. They are sums over the account's requests. */
@@ -21,6 +24,7 @@ class Counters {
 /** Hot state of one key. */
 export class KeyState extends Counters {
   profile: KeyProfile | undefined;
+  readonly malformed = new SlidingWindow();
 }
 
 /** A prompt factor above the usual one that an account's real usage asked for. */

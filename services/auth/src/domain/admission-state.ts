@@ -1,10 +1,12 @@
-import type { Hold, LedgerState, Publication } from '@tunan/contracts';
+import type { CountedAs, Hold, LedgerState, Publication } from '@tunan/contracts';
 import type { Clock } from '@tunan/kernel';
+import type { SlidingWindow } from '@tunan/resilience';
 import {
   isHot,
   isKeyActive,
   isSpendKnown,
   limitsOf,
+  MALFORMED_PER_MINUTE,
   READS_PER_MINUTE,
   type AccountState,
   type HotAccount,
@@ -181,13 +183,17 @@ export class AdmissionState {
     this.#remember(voidedRecord(requestId, accountId, giveBackRequest, known, nowMs), known);
   }
 
-  inspect(accountId: string, keyId: string, countAsRead: boolean): InspectionResult {
+  inspect(accountId: string, keyId: string, countedAs: CountedAs): InspectionResult {
     const nowMs = this.#time.nowMs();
     const account = this.#book.account(accountId);
     if (!isHot(account)) return this.#cold(account);
     const key = account.key(keyId);
-    const waitMs = countAsRead ? account.reads.waitMs(nowMs, READS_PER_MINUTE, 1) : 0;
-    if (countAsRead && waitMs === 0) account.reads.add(nowMs, 1);
+    const waitMs =
+      countedAs === 'read'
+        ? takeOne(account.reads, READS_PER_MINUTE, nowMs)
+        : countedAs === 'malformed'
+          ? takeOne(key.malformed, MALFORMED_PER_MINUTE, nowMs)
+          : 0;
     return {
       outcome: 'known',
       keyActive: isKeyActive(key, nowMs),
@@ -345,6 +351,13 @@ export class AdmissionState {
     if (record !== undefined && eventIdOf(record) === eventId) this.#book.applied(record);
   }
 }
+
+/** Counts one if it fits, and says how long to wait if it does not. */
+const takeOne = (window: SlidingWindow, limit: number, nowMs: number): number => {
+  const waitMs = window.waitMs(nowMs, limit, 1);
+  if (waitMs === 0) window.add(nowMs, 1);
+  return waitMs;
+};
 
 const pendingEvent = (record: EndedRecord): PendingEvent => ({
   accountId: record.accountId,

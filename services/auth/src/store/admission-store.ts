@@ -1,4 +1,4 @@
-import type { Hold, Publication, UsageEvent } from '@tunan/contracts';
+import type { CountedAs, Hold, Publication, UsageEvent } from '@tunan/contracts';
 import type { Admission } from '../domain/hold.js';
 import type {
   AccountPage,
@@ -64,8 +64,11 @@ export abstract class AdmissionStore {
    */
   abstract void(requestId: string, accountId: string, giveBackRequest: boolean): Promise<void>;
 
-  /** State of an account. `countAsRead` takes one of its reads per minute; with none left, `retryAfterMs` is set. */
-  abstract inspect(accountId: string, keyId: string, countAsRead: boolean): Promise<InspectionResult>;
+  /**
+   * State of an account. Takes one of its reads, or of the key's malformed requests, per minute; with none left,
+   * `retryAfterMs` is set.
+   */
+  abstract inspect(accountId: string, keyId: string, countedAs: CountedAs): Promise<InspectionResult>;
 
   /**
    * Takes news from Postgres, each account in one step: ids that the ledger balance contains leave the pending set,

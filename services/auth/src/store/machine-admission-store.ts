@@ -1,4 +1,4 @@
-import type { Hold, Publication } from '@tunan/contracts';
+import type { CountedAs, Hold, Publication } from '@tunan/contracts';
 import type { Admission } from '../domain/hold.js';
 import type {
   AccountPage,
@@ -45,8 +45,8 @@ export abstract class MachineAdmissionStore extends AdmissionStore {
     return this.#fast('void', requestId, accountId, giveBackRequest);
   }
 
-  override inspect(accountId: string, keyId: string, countAsRead: boolean): Promise<InspectionResult> {
-    return this.#fast('inspect', accountId, keyId, countAsRead);
+  override inspect(accountId: string, keyId: string, countedAs: CountedAs): Promise<InspectionResult> {
+    return this.#fast('inspect', accountId, keyId, countedAs);
   }
 
   override publish(publications: readonly Publication[], readUnder: string | null): Promise<boolean> {

@@ -166,7 +166,7 @@ describe('the store on a thread of its own', () => {
     expect(events.length - answered.length).toBeLessThanOrEqual(3);
     const again = await store.settle(aSettlement(aHold({ requestId: answered[0]! })));
     expect(again).toMatchObject({ outcome: 'settled', repeated: true });
-    const seen = await store.inspect(ACCOUNT, 'key_1', false);
+    const seen = await store.inspect(ACCOUNT, 'key_1', 'nothing');
     const { balance } = publication.ledger!;
     expect(seen).toMatchObject({
       left: balance - BigInt(events.length) * 150n * TOKEN,

@@ -16,7 +16,7 @@ export class AccountReads {
    */
   async read({ principal }: AuthenticatedRequest): Promise<KnownAccount> {
     const { accountId, keyId } = principal;
-    const reply = await this.auth.inspect({ accountId, keyId, countAsRead: true });
+    const reply = await this.auth.inspect({ accountId, keyId, countedAs: 'read' });
     if (reply.outcome === 'cold') {
       throw new Fault('service_unavailable', 'The account is being loaded. Please retry.', {
         retryAfterMs: reply.retryAfterMs,

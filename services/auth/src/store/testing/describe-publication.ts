@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { CountedAs } from '@tunan/contracts';
 import { finalEventId } from '@tunan/kernel';
 import type { AdmissionStore } from '../admission-store.js';
 import {
@@ -28,8 +29,8 @@ export const describePublication = (open: OpenHarness): void => {
   });
   afterEach(() => harness.close());
 
-  const inspect = async (keyId = KEY, countAsRead = false) => {
-    const result = await store.inspect(ACCOUNT, keyId, countAsRead);
+  const inspect = async (keyId = KEY, countedAs: CountedAs = 'nothing') => {
+    const result = await store.inspect(ACCOUNT, keyId, countedAs);
     if (result.outcome !== 'known') throw new Error('cold');
     return result;
   };
@@ -118,9 +119,9 @@ export const describePublication = (open: OpenHarness): void => {
     // Guarantee: what was read before the store lost its content is not written after it.
     it('takes nothing that was read under another generation', async () => {
       expect(await store.publish([aPublication()], 'another')).toBe(false);
-      expect((await store.inspect(ACCOUNT, KEY, false)).outcome).toBe('cold');
+      expect((await store.inspect(ACCOUNT, KEY, 'nothing')).outcome).toBe('cold');
       expect(await store.publish([aPublication()], await store.generation())).toBe(true);
-      expect((await store.inspect(ACCOUNT, KEY, false)).outcome).toBe('known');
+      expect((await store.inspect(ACCOUNT, KEY, 'nothing')).outcome).toBe('known');
     });
   });
 
@@ -145,23 +146,36 @@ export const describePublication = (open: OpenHarness): void => {
     });
 
     it('of a cold account is cold, and asks for it', async () => {
-      expect(await store.inspect(ACCOUNT, KEY, false)).toEqual({ outcome: 'cold' });
+      expect(await store.inspect(ACCOUNT, KEY, 'nothing')).toEqual({ outcome: 'cold' });
       expect(await store.takeWanted(10)).toEqual([ACCOUNT]);
     });
 
     it('lets 120 reads a minute through, apart from requests, whose limits it shows', async () => {
       await heat(store, { profile: aProfile({ limits: { rpm: 1, tpm: 1_000, concurrency: 1 } }) });
       for (let read = 1; read <= 120; read += 1)
-        expect(await inspect(KEY, true)).toMatchObject({
+        expect(await inspect(KEY, 'read')).toMatchObject({
           limits: { requests: { limit: 1, remaining: 1 } },
           retryAfterMs: null,
         });
-      const { retryAfterMs } = await inspect(KEY, true);
+      const { retryAfterMs } = await inspect(KEY, 'read');
       expect(retryAfterMs).toBeGreaterThan(0);
       expect((await inspect()).retryAfterMs).toBeNull();
       await grant(store, { ceiling: 1 });
       await harness.advance(retryAfterMs!);
-      expect((await inspect(KEY, true)).retryAfterMs).toBeNull();
+      expect((await inspect(KEY, 'read')).retryAfterMs).toBeNull();
+    });
+
+    it('lets 600 malformed requests of a key a minute through, apart from reads and from other keys', async () => {
+      await heat(store, { profile: aProfile({ keys: [aKey(), aKey({ keyId: 'key_2' })] }) });
+      for (let request = 1; request <= 600; request += 1)
+        expect((await inspect(KEY, 'malformed')).retryAfterMs).toBeNull();
+      const { retryAfterMs } = await inspect(KEY, 'malformed');
+      expect(retryAfterMs).toBeGreaterThan(0);
+      expect(retryAfterMs).toBeLessThanOrEqual(60_000);
+      expect((await inspect(KEY, 'read')).retryAfterMs).toBeNull();
+      expect((await inspect('key_2', 'malformed')).retryAfterMs).toBeNull();
+      await harness.advance(retryAfterMs!);
+      expect((await inspect(KEY, 'malformed')).retryAfterMs).toBeNull();
     });
   });
 

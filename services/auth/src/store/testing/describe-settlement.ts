@@ -28,7 +28,7 @@ export const describeSettlement = (open: OpenHarness): void => {
   afterEach(() => harness.close());
 
   const inspect = async (accountId = ACCOUNT) => {
-    const result = await store.inspect(accountId, KEY, false);
+    const result = await store.inspect(accountId, KEY, 'nothing');
     if (result.outcome !== 'known') throw new Error('cold');
     return result;
   };

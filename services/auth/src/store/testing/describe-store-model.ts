@@ -53,7 +53,7 @@ const compare = async ({ reference, ledger }: World, store: AdmissionStore): Pro
     const state = reference.account(accountId);
     if (state.ledger === undefined || state.profile === undefined) continue;
     const left = state.ledger.balance - reference.sum(accountId, null, 'pending');
-    const seen = await store.inspect(accountId, 'key_1', false);
+    const seen = await store.inspect(accountId, 'key_1', 'nothing');
     expect(seen).toMatchObject({
       outcome: 'known',
       left,
@@ -186,7 +186,7 @@ const voidOne = fc
 const inspect = fc.record({ account: accountId, key: keyId }).map(({ account, key }) =>
   command(`read ${account} ${key}`, async ({ reference }, store) => {
     const state = reference.account(account);
-    const seen = await store.inspect(account, key, true);
+    const seen = await store.inspect(account, key, 'read');
     if (state.ledger === undefined || state.profile === undefined) {
       reference.wanted.add(account);
       expect(seen).toEqual({ outcome: 'cold' });
@@ -315,7 +315,7 @@ const quiesce = async (world: World, store: AdmissionStore): Promise<void> => {
   for (const account of ACCOUNTS) {
     await refreshOne(account, world, store);
     const { balance } = world.ledger.books(account);
-    expect(await store.inspect(account, 'key_1', false)).toMatchObject({ left: balance });
+    expect(await store.inspect(account, 'key_1', 'nothing')).toMatchObject({ left: balance });
     expect(await store.pendingOf([account])).toEqual([]);
   }
   for (const [requestId, { charge, state }] of world.reference.requests)
