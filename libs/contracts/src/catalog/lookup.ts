@@ -12,6 +12,8 @@ export class CatalogIndex {
   readonly version: number;
   readonly catalog: Catalog;
   readonly #models = new Map<string, CatalogModel>();
+  /** Lower-case aliases and public ids. */
+  readonly #aliases = new Map<string, CatalogModel>();
   readonly #channels = new Map<string, CatalogChannel[]>();
   readonly #prices = new Map<string, TokenPrice>();
 
@@ -20,9 +22,12 @@ export class CatalogIndex {
     this.catalog = snapshot.catalog;
     for (const model of snapshot.catalog.models) {
       this.#models.set(model.id, model);
+      this.#aliases.set(asciiLower(model.id), model);
       const { input, cachedInput = input, output } = model.price;
       this.#prices.set(model.id, { input, cachedInput, output });
     }
+    for (const [alias, target] of Object.entries(snapshot.catalog.aliases))
+      this.#aliases.set(asciiLower(alias), this.#models.get(target)!);
     for (const channel of snapshot.catalog.channels) {
       const channels = this.#channels.get(channel.model) ?? [];
       channels.push(channel);
@@ -47,20 +52,20 @@ export class CatalogIndex {
   }
 
   /**
-   * The model that a client asked for: a public id, or where aliases are allowed an alias or a prefixed public id.
-   * Embedding models have no aliases.
+   * The model that a client asked for: a public id, or where aliases are allowed an alias, a prefixed public id or
+   * alias, or either of them in capitals (`MiniMax-M2.5`). Embedding models have no aliases.
    */
   resolve(name: string, allowAliases: boolean): ResolvedModel | undefined {
     const exact = this.#models.get(name);
     if (exact !== undefined) return { model: exact, alias: undefined };
     if (!allowAliases) return undefined;
-    const prefix = this.catalog.aliasPrefixes.find((candidate) => name.startsWith(candidate));
-    const bare = prefix === undefined ? name : name.slice(prefix.length);
-    const target = this.#models.get(this.#own(this.catalog.aliases, bare) ?? bare);
+    const lower = asciiLower(name);
+    const prefix = this.catalog.aliasPrefixes.find((candidate) => lower.startsWith(candidate));
+    const bare = prefix === undefined ? lower : lower.slice(prefix.length);
+    const target = this.#aliases.get(bare);
     return target === undefined || target.kind === 'embedding' ? undefined : { model: target, alias: name };
   }
-
-  #own(record: Record<string, string>, key: string): string | undefined {
-    return Object.hasOwn(record, key) ? record[key] : undefined;
-  }
 }
+
+/** Lower case of the letters that names are made of: what merely looks like one stays different. */
+const asciiLower = (text: string): string => text.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase());
