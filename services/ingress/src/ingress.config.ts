@@ -1,4 +1,19 @@
 import { configSchema, integer } from '@tunan/config';
+import { z } from 'zod';
+import { trustedProxies } from './client-address.js';
+
+/** Addresses and networks, separated by commas. */
+const networks = () =>
+  z.string().transform((text, context) => {
+    try {
+      const entries = text.split(',').flatMap((entry) => entry.trim() || []);
+      trustedProxies(entries);
+      return entries;
+    } catch (error) {
+      context.addIssue((error as Error).message);
+      return z.NEVER;
+    }
+  });
 
 export const ingressConfig = configSchema({
   /** Largest request body, in bytes. */
@@ -11,4 +26,8 @@ export const ingressConfig = configSchema({
   INGRESS_WRITE_STALL_MS: integer(1_000, 600_000).default(60_000),
   /** Keys whose principal is remembered. */
   INGRESS_PRINCIPALS_MAX: integer(100, 10_000_000).default(100_000),
+  /** Client addresses whose failed authentications are remembered. */
+  INGRESS_ADDRESSES_MAX: integer(100, 1_000_000).default(10_000),
+  /** Proxies whose `X-Forwarded-For` names the client: addresses and networks, separated by commas. */
+  INGRESS_TRUSTED_PROXIES: networks().prefault(''),
 });

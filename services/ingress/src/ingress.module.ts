@@ -3,14 +3,17 @@ import { AuthPort, authContract, ExchangeHandler } from '@tunan/contracts';
 import { CatalogView, serviceModule, type ServiceContext } from '@tunan/service-kit';
 import { Inference } from './chat/inference.js';
 import { OpenExchanges } from './chat/open-exchanges.js';
+import { trustedProxies } from './client-address.js';
 import { AccountReads } from './endpoints/account-reads.js';
 import { ChatCompletions } from './endpoints/chat-completions.js';
 import { Embeddings } from './endpoints/embeddings.js';
 import { GetModel, ListModels } from './endpoints/models.js';
 import { UserSelf } from './endpoints/user-self.js';
+import { FailedAuthentications } from './failed-authentications.js';
 import type { ingressConfig } from './ingress.config.js';
 import { Principals } from './principals.js';
 import { PublicApi } from './public-api.js';
+import { Refusals } from './refusals.js';
 
 /** Wires the ingress. The only file that knows every other one. */
 export const ingressModule = (context: ServiceContext<typeof ingressConfig>): DynamicModule => {
@@ -40,6 +43,12 @@ export const ingressModule = (context: ServiceContext<typeof ingressConfig>): Dy
         new Inference(auth, router, principals, open, clock, logger, times),
       inject: [AuthPort, ExchangeHandler, Principals, OpenExchanges],
     },
+    {
+      provide: Refusals,
+      useFactory: (auth: AuthPort) =>
+        new Refusals(auth, clock, new FailedAuthentications(clock, config.INGRESS_ADDRESSES_MAX)),
+      inject: [AuthPort],
+    },
     { provide: AccountReads, useFactory: (auth: AuthPort) => new AccountReads(auth), inject: [AuthPort] },
     {
       provide: PublicApi,
@@ -48,8 +57,12 @@ export const ingressModule = (context: ServiceContext<typeof ingressConfig>): Dy
         catalog: CatalogView,
         inference: Inference,
         reads: AccountReads,
+        refusals: Refusals,
       ) => {
-        const api = new PublicApi(principals, clock, logger, config.INGRESS_BODY_BYTES_MAX);
+        const api = new PublicApi(principals, refusals, clock, logger, {
+          bodyBytesMax: config.INGRESS_BODY_BYTES_MAX,
+          trustedProxies: trustedProxies(config.INGRESS_TRUSTED_PROXIES),
+        });
         api.route(new ChatCompletions(catalog, inference));
         api.route(new Embeddings(catalog, inference));
         api.route(new ListModels(catalog, reads, clock));
@@ -57,7 +70,7 @@ export const ingressModule = (context: ServiceContext<typeof ingressConfig>): Dy
         api.route(new UserSelf(reads, clock));
         return api;
       },
-      inject: [Principals, CatalogView, Inference, AccountReads],
+      inject: [Principals, CatalogView, Inference, AccountReads, Refusals],
     },
   ]);
 };

@@ -1,18 +1,28 @@
+import type { BlockList } from 'node:net';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Principal } from '@tunan/contracts';
 import { Fault, uuidv7, type Clock } from '@tunan/kernel';
 import { pathOf, sendFault, type HttpSurface, type Logger } from '@tunan/service-kit';
 import { readApiKey } from './domain/bearer-token.js';
+import { clientAddress } from './client-address.js';
+import { corsHeaders, preflightHeaders } from './domain/cors.js';
+import { frameworkFault } from './domain/framework-fault.js';
+import { unknownPath } from './domain/unknown-path.js';
 import type { Principals } from './principals.js';
+import type { Refusal, Refusals } from './refusals.js';
 
-/** A request whose key is known. */
-export interface AuthenticatedRequest {
+/** What is known of a request before its key is. */
+export interface RequestContext {
   readonly requestId: string;
-  readonly apiKey: string;
-  readonly principal: Principal;
   readonly startedMs: number;
   /** Headers that every answer to this request has. */
   readonly headers: Readonly<Record<string, string>>;
+}
+
+/** A request whose key is known. */
+export interface AuthenticatedRequest extends RequestContext {
+  readonly apiKey: string;
+  readonly principal: Principal;
   readonly raw: FastifyRequest;
 }
 
@@ -23,35 +33,48 @@ export interface Endpoint {
   handle(request: AuthenticatedRequest, reply: FastifyReply): void | Promise<void>;
 }
 
+/** Bounds of the public surface, and whom it believes. */
+export interface PublicApiOptions {
+  readonly bodyBytesMax: number;
+  readonly trustedProxies: BlockList;
+}
+
 /** Path prefixes that the public API answers. */
 const PREFIXES = ['/v1', '/api', '/dashboard'];
 
+interface Known extends RequestContext {
+  apiKey: string;
+  principal: Principal | undefined;
+}
+
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Set before the body is read. */
-    tunan: { requestId: string; startedMs: number; apiKey: string; principal: Principal | undefined } | null;
+    /** Set before the key is judged, and the key before the body is read. */
+    tunan: Known | null;
   }
 }
 
 const CLIENT_REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
+const METHODS = ['GET', 'POST'] as const;
 
 /**
- * The public HTTP surface: a bare Fastify instance whose parser, errors and not-found answers are ours. A key is
- * judged before the body is read.
+ * The public HTTP surface: a bare Fastify instance whose parser, errors and not-found answers are ours. Path, method
+ * and key are judged before the body is read.
  */
 export class PublicApi {
   readonly #fastify: FastifyInstance;
-  readonly #allowed = new Map<string, string[]>();
+  readonly #routes: { readonly method: string; readonly pattern: RegExp }[] = [];
 
   constructor(
     private readonly principals: Principals,
+    private readonly refusals: Refusals,
     private readonly clock: Clock,
     private readonly logger: Logger,
-    bodyBytesMax: number,
+    private readonly options: PublicApiOptions,
   ) {
     this.#fastify = fastify({
       logger: false,
-      bodyLimit: bodyBytesMax,
+      bodyLimit: options.bodyBytesMax,
       exposeHeadRoutes: false,
       return503OnClosing: false,
       frameworkErrors: (error, request, reply) => this.#answerError(error, request, reply),
@@ -62,18 +85,15 @@ export class PublicApi {
       done(null, body),
     );
     this.#fastify.setErrorHandler((error, request, reply) => this.#answerError(error, request, reply));
-    this.#fastify.setNotFoundHandler((request, reply) =>
-      this.#answerError(this.#notFound(request), request, reply),
-    );
+    this.#fastify.addHook('onRequest', (request, reply, done) => this.#begin(request, reply, done));
   }
 
   /** Adds an endpoint. */
   route(endpoint: Endpoint): void {
-    this.#allowed.set(endpoint.path, [...(this.#allowed.get(endpoint.path) ?? []), endpoint.method]);
+    this.#routes.push({ method: endpoint.method, pattern: patternOf(endpoint.path) });
     this.#fastify.route({
       method: endpoint.method,
       url: endpoint.path,
-      onRequest: (request, _reply, done) => this.#authenticate(request, done),
       handler: (request, reply) => this.#handle(endpoint, request, reply),
     });
   }
@@ -92,34 +112,46 @@ export class PublicApi {
     return this.#fastify.close().then(() => undefined);
   }
 
-  #authenticate(request: FastifyRequest, done: (error?: Error) => void): void {
-    const startedMs = this.clock.monotonicMs();
-    request.tunan = { requestId: uuidv7(this.clock.nowMs()), startedMs, apiKey: '', principal: undefined };
-    const context = request.tunan;
+  /** Everything that is decided before the body is read. */
+  #begin(request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
+    const known = this.#context(request);
+    if (request.method === 'OPTIONS') return this.#preflight(request, reply);
+    const authenticated = (error?: unknown): void => {
+      if (!request.is404) return error === undefined ? done() : done(Fault.from(error));
+      // Without this hook's end Fastify would read the body of a request that nobody handles.
+      this.#answerError(this.#notFound(request), request, reply);
+    };
     try {
-      context.apiKey = readApiKey(request.headers.authorization);
-      const found = this.principals.find(context.apiKey);
-      if (!(found instanceof Promise)) {
-        context.principal = found;
-        return done();
-      }
-      found.then(
-        (principal) => {
-          context.principal = principal;
-          done();
-        },
-        (error: unknown) => done(Fault.from(error)),
-      );
+      known.apiKey = readApiKey(request.headers.authorization);
+      const found = this.principals.find(known.apiKey);
+      if (found instanceof Promise)
+        return void found.then((principal) => {
+          known.principal = principal;
+          authenticated();
+        }, authenticated);
+      known.principal = found;
     } catch (error) {
-      done(Fault.from(error));
+      return authenticated(error);
     }
+    authenticated();
+  }
+
+  #preflight(request: FastifyRequest, reply: FastifyReply): void {
+    reply.hijack();
+    const methods = this.#methods(request);
+    const allowed = methods.length === 0 ? METHODS : methods;
+    const requested = request.headers['access-control-request-headers'];
+    reply.raw.writeHead(204, {
+      ...this.#context(request).headers,
+      ...preflightHeaders([...allowed, 'OPTIONS'], requested),
+    });
+    reply.raw.end();
   }
 
   #handle(endpoint: Endpoint, request: FastifyRequest, reply: FastifyReply): void {
     reply.hijack();
-    const { requestId, startedMs, apiKey, principal } = request.tunan!;
-    const headers = this.#headers(request);
-    const authenticated = { requestId, startedMs, apiKey, principal: principal!, headers, raw: request };
+    const { principal, ...known } = request.tunan!;
+    const authenticated = { ...known, principal: principal!, raw: request };
     try {
       const answering = endpoint.handle(authenticated, reply);
       if (answering instanceof Promise)
@@ -129,63 +161,73 @@ export class PublicApi {
     }
   }
 
-  /** Headers of every answer: our request id, and the client's own if it is short and printable. */
-  #headers(request: FastifyRequest): Record<string, string> {
+  /** The facts of a request: our request id, and the client's own if it is short and printable. */
+  #context(request: FastifyRequest): Known {
+    if (request.tunan != null) return request.tunan;
+    const requestId = uuidv7(this.clock.nowMs());
     const headers: Record<string, string> = {
-      'x-request-id': request.tunan?.requestId ?? uuidv7(this.clock.nowMs()),
-      'access-control-allow-origin': '*',
+      'x-request-id': requestId,
+      ...corsHeaders(request.headers.origin),
     };
     const theirs = request.headers['x-client-request-id'];
     if (typeof theirs === 'string' && CLIENT_REQUEST_ID.test(theirs)) headers['x-client-request-id'] = theirs;
-    return headers;
+    const startedMs = this.clock.monotonicMs();
+    return (request.tunan = { requestId, startedMs, headers, apiKey: '', principal: undefined });
   }
 
   #answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
     reply.hijack();
-    this.#fail(toFault(error), request, reply);
+    this.#fail(frameworkFault(error), request, reply);
   }
 
   #fail(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
     const fault = Fault.from(error);
+    const { principal, requestId } = this.#context(request);
     if (fault.code === 'internal_error')
-      this.logger.error({ requestId: request.tunan?.requestId, err: fault.cause ?? fault }, fault.message);
-    const allow = fault.code === 'method_not_allowed' ? { allow: this.#methods(request).join(', ') } : {};
+      this.logger.error({ requestId, err: fault.cause ?? fault }, fault.message);
+    if (fault.spec.owner !== 'client') return this.#refuse({ fault, headers: {} }, request, reply);
+    if (principal === undefined || fault.spec.status === 401) {
+      const { remoteAddress = '' } = request.socket;
+      const forwarded = request.headers['x-forwarded-for'];
+      const address = clientAddress(remoteAddress, forwarded, this.options.trustedProxies);
+      return this.#refuse(this.refusals.stranger(fault, address), request, reply);
+    }
+    // A read was counted when it was made.
+    const countedAs = request.method === 'GET' && !request.is404 ? 'nothing' : 'malformed';
+    void this.refusals
+      .known(fault, principal, countedAs)
+      .then((refusal) => this.#refuse(refusal, request, reply));
+  }
+
+  #refuse({ fault, headers }: Refusal, request: FastifyRequest, reply: FastifyReply): void {
+    const context = this.#context(request);
+    const allow =
+      fault.code === 'method_not_allowed' ? { allow: [...this.#methods(request), 'OPTIONS'].join(', ') } : {};
     // The rest of a body that was refused is not read: the connection can't be used again.
     const close = fault.code === 'request_too_large' ? { connection: 'close' } : {};
-    sendFault(reply.raw, fault, { ...this.#headers(request), ...allow, ...close });
+    sendFault(reply.raw, fault, {
+      ...context.headers,
+      ...headers,
+      'openai-processing-ms': String(Math.round(this.clock.monotonicMs() - context.startedMs)),
+      ...allow,
+      ...close,
+    });
   }
 
   #notFound(request: FastifyRequest): Fault {
     const path = pathOf(request.url);
     return this.#methods(request).length > 0
       ? new Fault('method_not_allowed', `Method ${request.method} is not allowed for ${path}.`)
-      : new Fault('not_found', `Invalid URL (${request.method} ${path})`);
+      : unknownPath(request.method, path);
   }
 
+  /** Methods that a path has. */
   #methods(request: FastifyRequest): readonly string[] {
-    return this.#allowed.get(pathOf(request.url)) ?? [];
+    const path = pathOf(request.url);
+    return this.#routes.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method);
   }
 }
 
-/** Fastify's own refusals, in our terms. */
-const toFault = (error: unknown): Fault => {
-  if (error instanceof Fault) return error;
-  switch ((error as { code?: string }).code) {
-    case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new Fault('request_too_large', 'The request body is too large.');
-    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-    case 'FST_ERR_CTP_EMPTY_TYPE':
-      return new Fault('unsupported_media_type', 'Send the request body as Content-Type: application/json.');
-    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
-      return new Fault(
-        'invalid_value',
-        'The request body does not have the length that Content-Length says.',
-      );
-    case 'FST_ERR_BAD_URL':
-      return new Fault('invalid_value', 'The URL is not valid.');
-    case 'ECONNRESET':
-      return new Fault('client_closed', 'The client went away.');
-    default:
-      return Fault.from(error);
-  }
-};
+/** Paths of an endpoint; a parameter takes one segment. */
+const patternOf = (path: string): RegExp =>
+  new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/:\w+/g, '[^/]+')}$`);

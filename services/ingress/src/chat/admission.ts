@@ -5,6 +5,8 @@ import type { Logger } from '@tunan/service-kit';
 
 export type Granted = Extract<AdmitReply, { outcome: 'granted' }>;
 
+export type Denied = Extract<AdmitReply, { outcome: 'denied' }>;
+
 const VOID_ATTEMPTS_MAX = 5;
 const VOID_BACKOFF_MS = 200;
 

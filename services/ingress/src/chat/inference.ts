@@ -13,7 +13,7 @@ import { sendFault, type Logger } from '@tunan/service-kit';
 import { denialFault } from '../domain/denial.js';
 import { limitHeaders } from '../domain/limit-headers.js';
 import type { Principals } from '../principals.js';
-import { Admission, type Granted } from './admission.js';
+import { Admission, type Denied, type Granted } from './admission.js';
 import type { OpenExchanges } from './open-exchanges.js';
 import { Settlement } from './settlement.js';
 import { StreamAnswer, type StreamTimes } from './stream-answer.js';
@@ -64,14 +64,15 @@ export class Inference {
     this.#admission = new Admission(auth, clock, logger);
   }
 
-  /** Answers one request. Never rejects: every failure is an answer. */
+  /**
+   * Answers one request.
+   * @throws Fault `invalid_api_key` if the key works no longer; every other failure is an answer
+   */
   async run(request: InferenceRequest, response: ServerResponse): Promise<void> {
     try {
       const reply = await this.#admission.admit(admitRequest(request));
       if (reply.outcome === 'denied') {
-        if (reply.reason === 'invalid_api_key') this.principals.forget(request.apiKey);
-        const headers = reply.limits === null ? {} : limitHeaders(reply.limits, this.clock.nowMs());
-        return sendFault(response, denialFault(reply, request.model.id), { ...request.headers, ...headers });
+        return this.#deny(request, reply, response);
       }
       if (response.destroyed) {
         return await this.#admission.giveUp(request.requestId, request.principal.accountId, true);
@@ -79,10 +80,20 @@ export class Inference {
       await this.#exchange(request, reply, response);
     } catch (error) {
       const fault = Fault.from(error);
+      if (fault.code === 'invalid_api_key') throw fault;
       if (fault.code === 'internal_error')
         this.logger.error({ requestId: request.requestId, err: fault.cause }, fault.message);
-      sendFault(response, fault, request.headers);
+      sendFault(response, fault, this.#commonHeaders(request, null));
     }
+  }
+
+  #deny(request: InferenceRequest, denied: Denied, response: ServerResponse): void {
+    const fault = denialFault(denied, request.model.id);
+    if (fault.code === 'invalid_api_key') {
+      this.principals.forget(request.apiKey);
+      throw fault;
+    }
+    sendFault(response, fault, this.#commonHeaders(request, denied.limits));
   }
 
   async #exchange(request: InferenceRequest, granted: Granted, response: ServerResponse): Promise<void> {
@@ -139,12 +150,17 @@ export class Inference {
     };
   }
 
-  #headers(request: InferenceRequest, granted: Granted, served: Served | null): Record<string, string> {
-    const limits: Limits = granted.limits;
+  #commonHeaders(request: InferenceRequest, limits: Limits | null): Record<string, string> {
     return {
       ...request.headers,
-      ...limitHeaders(limits, this.clock.nowMs()),
+      ...(limits === null ? {} : limitHeaders(limits, this.clock.nowMs())),
       'openai-processing-ms': String(Math.round(this.clock.monotonicMs() - request.startedMs)),
+    };
+  }
+
+  #headers(request: InferenceRequest, granted: Granted, served: Served | null): Record<string, string> {
+    return {
+      ...this.#commonHeaders(request, granted.limits),
       ...(request.alias === undefined ? {} : { 'x-tunan-alias': encodeURIComponent(request.alias) }),
       ...(granted.lowered ? { 'x-tunan-max-tokens': String(granted.hold.ceiling) } : {}),
       ...(served === null

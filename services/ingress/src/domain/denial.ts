@@ -1,4 +1,4 @@
-import type { AdmitReply } from '@tunan/contracts';
+import type { AccountProfile, AdmitReply } from '@tunan/contracts';
 import { Fault, formatUsd } from '@tunan/kernel';
 import { invalidApiKey } from './bearer-token.js';
 
@@ -13,19 +13,33 @@ const limited = (denied: Denied, what: string): Fault =>
     },
   );
 
+/** Why an account in this state may not call; undefined if it may. */
+export const statusFault = (status: AccountProfile['status']): Fault | undefined => {
+  switch (status) {
+    case 'active':
+      return undefined;
+    case 'suspended':
+      return new Fault('account_suspended', 'This account is suspended. Please contact support.');
+    case 'unverified':
+      return new Fault('email_unverified', 'Please verify your e-mail address before you use the API.');
+  }
+};
+
+/** The refusal of a model that the key's allow-list does not name. */
+export const modelNotAllowed = (model: string): Fault =>
+  new Fault('model_not_allowed', `This API key may not use the model '${model}'.`, { param: 'model' });
+
 /** The public error of an admission that was refused. */
 export const denialFault = (denied: Denied, model: string): Fault => {
   switch (denied.reason) {
     case 'invalid_api_key':
       return invalidApiKey();
     case 'account_suspended':
-      return new Fault('account_suspended', 'This account is suspended. Please contact support.');
+      return statusFault('suspended')!;
     case 'email_unverified':
-      return new Fault('email_unverified', 'Please verify your e-mail address before you use the API.');
+      return statusFault('unverified')!;
     case 'model_not_allowed':
-      return new Fault('model_not_allowed', `This API key may not use the model '${model}'.`, {
-        param: 'model',
-      });
+      return modelNotAllowed(model);
     case 'key_cap_reached':
       return new Fault(
         'key_cap_reached',

@@ -15,17 +15,22 @@ const openAi = (headers: Record<string, string>, name: string, state: LimitState
 };
 
 /**
- * The limiter's state as response headers: the three documented ones (requests per minute; reset as Unix seconds,
- * rounded up) and OpenAI's six (reset as a span).
+ * A limit of requests per minute as response headers: the three documented ones (reset as Unix seconds, rounded up)
+ * and OpenAI's (reset as a span).
  */
-export const limitHeaders = (limits: Limits, nowMs: number): Record<string, string> => {
-  const { requests, tokens } = limits;
+export const requestLimitHeaders = (requests: LimitState, nowMs: number): Record<string, string> => {
   const headers: Record<string, string> = {
     'x-ratelimit-limit': String(requests.limit),
     'x-ratelimit-remaining': String(requests.remaining),
     'x-ratelimit-reset': String(Math.ceil((nowMs + requests.resetMs) / 1_000)),
   };
   openAi(headers, 'requests', requests);
-  openAi(headers, 'tokens', tokens);
+  return headers;
+};
+
+/** The limiter's state as response headers: {@link requestLimitHeaders}, and OpenAI's three of the token limit. */
+export const limitHeaders = (limits: Limits, nowMs: number): Record<string, string> => {
+  const headers = requestLimitHeaders(limits.requests, nowMs);
+  openAi(headers, 'tokens', limits.tokens);
   return headers;
 };

@@ -1,26 +1,37 @@
-import type { CatalogIndex } from '@tunan/contracts';
+import type { CatalogIndex, CatalogModel, Principal } from '@tunan/contracts';
 import { Fault } from '@tunan/kernel';
 
 const NAME_CHARS_SHOWN = 64;
 
-/** The 404 for a model: names the nearest public id, which is usually the one that was meant. */
-export const modelNotFound = (name: string, catalog: CatalogIndex): Fault => {
+/** The 404 for a model: names the nearest public id of its kind that the key may use, usually the one that was meant. */
+export const modelNotFound = (
+  name: string,
+  kind: CatalogModel['kind'] | null,
+  principal: Principal,
+  catalog: CatalogIndex,
+): Fault => {
   const shown = name.length > NAME_CHARS_SHOWN ? `${name.slice(0, NAME_CHARS_SHOWN)}…` : name;
-  const nearest = nearestModel(shown, catalog);
+  const candidates = catalog.catalog.models.filter(
+    (model) =>
+      (kind === null || model.kind === kind) &&
+      (principal.models === null || principal.models.includes(model.id)),
+  );
+  const nearest = nearestId(shown, candidates);
+  const hint = nearest === undefined ? '' : ` Did you mean '${nearest}'?`;
   return new Fault(
     'model_not_found',
-    `The model '${shown}' does not exist or you do not have access to it. Did you mean '${nearest}'? GET /v1/models lists all models.`,
+    `The model '${shown}' does not exist or you do not have access to it.${hint} GET /v1/models lists all models.`,
     { param: 'model' },
   );
 };
 
-const nearestModel = (name: string, catalog: CatalogIndex): string => {
-  let best = { id: catalog.catalog.models[0]!.id, distance: Infinity };
-  for (const { id } of catalog.catalog.models) {
+const nearestId = (name: string, models: readonly CatalogModel[]): string | undefined => {
+  let best: { readonly id: string; readonly distance: number } | undefined;
+  for (const { id } of models) {
     const distance = editDistance(name.toLowerCase(), id);
-    if (distance < best.distance) best = { id, distance };
+    if (best === undefined || distance < best.distance) best = { id, distance };
   }
-  return best.id;
+  return best?.id;
 };
 
 /** Levenshtein distance. */

@@ -48,9 +48,6 @@ describe('validateChat', () => {
   );
 
   it.each([
-    ['model', { ...minimal, model: undefined }, 'missing_required_parameter', 'model'],
-    ['model', { ...minimal, model: '' }, 'invalid_value', 'model'],
-    ['model', { ...minimal, model: 5 }, 'invalid_value', 'model'],
     ['messages', { model: 'm' }, 'missing_required_parameter', 'messages'],
     ['messages', { ...minimal, messages: [] }, 'invalid_value', 'messages'],
     ['messages', { ...minimal, messages: 'hi' }, 'invalid_value', 'messages'],

@@ -1,5 +1,5 @@
 import type { ChatRequest } from '@tunan/contracts';
-import { Fault } from '@tunan/kernel';
+import { invalidValue, missing } from './parameter-faults.js';
 import { CHAT_PARAMETER_RULES, type ParameterRule } from './parameter-rules.js';
 import { validateMessages } from './validate-messages.js';
 
@@ -11,23 +11,14 @@ const METADATA_KEYS_MAX = 16;
 const METADATA_CHARS_MAX = 512;
 const RESPONSE_FORMATS = ['text', 'json_object', 'json_schema'];
 
-/** A parameter whose value is not what it must be. */
-export const invalidValue = (param: string, message: string): Fault =>
-  new Fault('invalid_value', message, { param });
-
-/** A parameter that has to be there. */
-export const missing = (param: string): Fault =>
-  new Fault('missing_required_parameter', `Missing required parameter: '${param}'.`, { param });
-
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**
- * Checks a chat request's shape and ranges. Nothing is coerced or changed; unknown members stay as they are.
+ * Checks a chat request's shape and ranges, except `model`. Nothing is coerced or changed; unknown members stay.
  * @throws Fault 400 with `param` set
  */
 export const validateChat = (body: Record<string, unknown>): ChatRequest => {
-  validateModel(body['model']);
   if (body['messages'] === undefined) throw missing('messages');
   validateMessages(body['messages']);
   for (const name in body) {
@@ -39,13 +30,6 @@ export const validateChat = (body: Record<string, unknown>): ChatRequest => {
   if (body['stream_options'] != null && body['stream'] !== true)
     throw invalidValue('stream_options', "'stream_options' is only allowed when 'stream' is true.");
   return body as unknown as ChatRequest;
-};
-
-/** The model name of any request: a string, not empty. Whether it exists is the catalog's to say. */
-export const validateModel = (model: unknown): void => {
-  if (model === undefined || model === null) throw missing('model');
-  if (typeof model !== 'string' || model === '')
-    throw invalidValue('model', "'model' must be a non-empty string.");
 };
 
 const checkRule = (name: string, value: unknown, rule: ParameterRule): void => {

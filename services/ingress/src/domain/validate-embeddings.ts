@@ -1,16 +1,15 @@
 import type { CatalogModel, EmbeddingsRequest } from '@tunan/contracts';
 import { Fault } from '@tunan/kernel';
-import { invalidValue, missing, validateModel } from './validate-chat.js';
+import { invalidValue, missing } from './parameter-faults.js';
 
 const INPUTS_MAX = 2_048;
 const ENCODINGS = ['float', 'base64'];
 
 /**
- * Checks an embeddings request. Nothing is coerced or changed.
+ * Checks an embeddings request, except `model`. Nothing is coerced or changed.
  * @throws Fault 400 with `param` set
  */
 export const validateEmbeddings = (body: Record<string, unknown>): EmbeddingsRequest => {
-  validateModel(body['model']);
   validateInput(body['input']);
   const encoding = body['encoding_format'];
   if (encoding != null && !ENCODINGS.includes(encoding as string))

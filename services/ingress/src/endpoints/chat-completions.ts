@@ -5,7 +5,7 @@ import { estimatePrompt } from '@tunan/llm';
 import type { CatalogView } from '@tunan/service-kit';
 import type { Inference } from '../chat/inference.js';
 import { parseJsonObject } from '../domain/json-object.js';
-import { modelNotFound } from '../domain/model-not-found.js';
+import { requestedModel } from '../domain/requested-model.js';
 import { readTraceparent } from '../domain/traceparent.js';
 import { validateChat } from '../domain/validate-chat.js';
 import type { AuthenticatedRequest, Endpoint } from '../public-api.js';
@@ -21,11 +21,10 @@ export class ChatCompletions implements Endpoint {
   ) {}
 
   handle(request: AuthenticatedRequest, reply: FastifyReply): Promise<void> {
-    const body = validateChat(parseJsonObject((request.raw.body as Buffer | undefined) ?? Buffer.alloc(0)));
+    const json = parseJsonObject((request.raw.body as Buffer | undefined) ?? Buffer.alloc(0));
     const catalog = this.catalog.current;
-    const resolved = catalog.resolve(body.model, request.principal.aliases);
-    if (resolved === undefined || resolved.model.kind !== 'chat') throw modelNotFound(body.model, catalog);
-    const { model, alias } = resolved;
+    const { model, alias } = requestedModel(json['model'], 'chat', request.principal, catalog);
+    const body = validateChat(json);
     const ceiling = explicitCeiling(body, model);
     const estimate = estimatePrompt(body, model);
     checkContext(estimate.likely, ceiling, model);

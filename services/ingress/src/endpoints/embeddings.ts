@@ -4,7 +4,7 @@ import { estimateTokens } from '@tunan/llm';
 import type { CatalogView } from '@tunan/service-kit';
 import type { Inference } from '../chat/inference.js';
 import { parseJsonObject } from '../domain/json-object.js';
-import { modelNotFound } from '../domain/model-not-found.js';
+import { requestedModel } from '../domain/requested-model.js';
 import { readTraceparent } from '../domain/traceparent.js';
 import { checkDimensions, validateEmbeddings } from '../domain/validate-embeddings.js';
 import type { AuthenticatedRequest, Endpoint } from '../public-api.js';
@@ -20,12 +20,10 @@ export class Embeddings implements Endpoint {
   ) {}
 
   handle(request: AuthenticatedRequest, reply: FastifyReply): Promise<void> {
-    const body = validateEmbeddings(
-      parseJsonObject((request.raw.body as Buffer | undefined) ?? Buffer.alloc(0)),
-    );
+    const json = parseJsonObject((request.raw.body as Buffer | undefined) ?? Buffer.alloc(0));
     const catalog = this.catalog.current;
-    const model = catalog.model(body.model);
-    if (model === undefined || model.kind !== 'embedding') throw modelNotFound(body.model, catalog);
+    const { model } = requestedModel(json['model'], 'embedding', request.principal, catalog);
+    const body = validateEmbeddings(json);
     checkDimensions(body, model);
     const texts = textsOf(body);
     return this.inference.run(

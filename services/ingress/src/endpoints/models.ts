@@ -47,7 +47,9 @@ export class GetModel implements Endpoint {
     const catalog = this.catalog.current;
     const { id } = request.raw.params as { id: string };
     const model = catalog.model(id);
-    if (model === undefined || !allowed(request, model)) throw modelNotFound(id, catalog);
+    // A model that the key may not use is not shown either.
+    if (model === undefined || !allowed(request, model))
+      throw modelNotFound(id, null, request.principal, catalog);
     sendJson(reply.raw, request, account, this.clock, modelJson(model, catalog));
   }
 }

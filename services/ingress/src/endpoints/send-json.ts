@@ -16,6 +16,7 @@ export const sendJson = (
   response.writeHead(200, {
     ...request.headers,
     ...limitHeaders(account.limits, clock.nowMs()),
+    'openai-processing-ms': String(Math.round(clock.monotonicMs() - request.startedMs)),
     'content-type': 'application/json; charset=utf-8',
     'content-length': body.length,
   });

@@ -2,7 +2,10 @@ import {
   AuthPort,
   type AdmitReply,
   type AdmitRequest,
+  type CountedAs,
   type Hold,
+  type InspectReply,
+  type Principal,
   type SettleRequest,
 } from '@tunan/contracts';
 
@@ -19,10 +22,16 @@ export class FakeAuth extends AuthPort {
   settleFailures = 0;
   /** Called at the start of every settlement, before it is durable. */
   onSettle: () => void = () => undefined;
+  /** Principals by digest of their key. */
+  readonly principals = new Map<string, Principal>();
+  /** What `inspect` answers, and what it was asked. */
+  inspection: InspectReply | Error = { outcome: 'cold', retryAfterMs: 1_000 };
+  readonly inspections: { countedAs: CountedAs }[] = [];
   renewal: 'renewed' | 'settled' = 'renewed';
   leaseMs = 60_000;
 
-  identify: AuthPort['identify'] = () => Promise.resolve({ principal: null });
+  identify: AuthPort['identify'] = ({ keyDigest }) =>
+    Promise.resolve({ principal: this.principals.get(keyDigest) ?? null });
 
   admit: AuthPort['admit'] = (request) => {
     if (this.admission instanceof Error) return Promise.reject(this.admission);
@@ -65,7 +74,13 @@ export class FakeAuth extends AuthPort {
     return Promise.resolve({});
   };
 
-  inspect: AuthPort['inspect'] = () => Promise.resolve({ outcome: 'cold', retryAfterMs: 1_000 });
+  inspect: AuthPort['inspect'] = ({ countedAs }) => {
+    this.inspections.push({ countedAs });
+    return this.inspection instanceof Error
+      ? Promise.reject(this.inspection)
+      : Promise.resolve(this.inspection);
+  };
+
   publish: AuthPort['publish'] = () => Promise.resolve({});
   refresh: AuthPort['refresh'] = () => Promise.resolve({});
   catalog: AuthPort['catalog'] = () => Promise.resolve({ snapshot: null });

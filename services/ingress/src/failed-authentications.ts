@@ -1,0 +1,44 @@
+import type { Clock } from '@tunan/kernel';
+import { SlidingWindow, type WindowState } from '@tunan/resilience';
+
+/** Failed authentications per minute and client address. */
+export const FAILED_AUTHENTICATIONS_PER_MINUTE = 60;
+
+/**
+ * Counts requests without a working key by client address. It is each process's own: its headers say what it will do
+ * itself. A key that works is never refused here, because many customers may share one address.
+ */
+export class FailedAuthentications {
+  /** In order of the last failure. */
+  readonly #windows = new Map<string, SlidingWindow>();
+
+  /** @param addressesMax most addresses that are remembered; beyond, the one that was quiet longest is forgotten */
+  constructor(
+    private readonly clock: Clock,
+    private readonly addressesMax: number,
+  ) {}
+
+  /** Counts a failure; returns after how many milliseconds the next one counts as such, 0 if this one does. */
+  count(address: string): number {
+    const window = this.#windows.get(address) ?? new SlidingWindow();
+    this.#windows.delete(address);
+    this.#windows.set(address, window);
+    if (this.#windows.size > this.addressesMax) this.#windows.delete(this.#windows.keys().next().value!);
+    const nowMs = this.clock.nowMs();
+    const waitMs = window.waitMs(nowMs, FAILED_AUTHENTICATIONS_PER_MINUTE, 1);
+    if (waitMs === 0) window.add(nowMs, 1);
+    return waitMs;
+  }
+
+  /** State of the limit of an address. */
+  state(address: string): WindowState {
+    const window = this.#windows.get(address);
+    return window === undefined
+      ? {
+          limit: FAILED_AUTHENTICATIONS_PER_MINUTE,
+          remaining: FAILED_AUTHENTICATIONS_PER_MINUTE,
+          resetMs: 0,
+        }
+      : window.state(this.clock.nowMs(), FAILED_AUTHENTICATIONS_PER_MINUTE);
+  }
+}

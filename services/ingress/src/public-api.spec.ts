@@ -1,0 +1,245 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { apiKeyDigest, Fault, generateApiKey } from '@tunan/kernel';
+import { TestClock } from '@tunan/kernel/testing';
+import { createLogger } from '@tunan/service-kit';
+import { trustedProxies } from './client-address.js';
+import { FailedAuthentications } from './failed-authentications.js';
+import { Principals } from './principals.js';
+import { PublicApi } from './public-api.js';
+import { Refusals } from './refusals.js';
+import { FakeAuth } from './testing/fake-auth.js';
+import { knownAccount } from './testing/known-account.js';
+
+const key = generateApiKey();
+const CHAT = '/v1/chat/completions';
+
+interface ErrorBody {
+  readonly error: { message: string; type: string; param: string | null; code: string | number };
+}
+
+describe('PublicApi', () => {
+  let auth: FakeAuth;
+  let clock: TestClock;
+  let api: PublicApi;
+  let server: Server;
+  let base: string;
+  let handle: () => void;
+  let handled: number;
+
+  beforeEach(async () => {
+    auth = new FakeAuth();
+    auth.principals.set(apiKeyDigest(key), {
+      accountId: 'acc_1',
+      keyId: 'key_1',
+      tier: 'free',
+      models: null,
+      aliases: true,
+    });
+    auth.inspection = knownAccount();
+    clock = new TestClock();
+    handled = 0;
+    handle = () => undefined;
+    const refusals = new Refusals(auth, clock, new FailedAuthentications(clock, 100));
+    const principals = new Principals(auth, clock, 10);
+    api = new PublicApi(principals, refusals, clock, createLogger('silent'), {
+      bodyBytesMax: 1_024,
+      trustedProxies: trustedProxies(['127.0.0.0/8']),
+    });
+    const answer = (_request: unknown, reply: { raw: { end(text: string): unknown } }): void => {
+      handled += 1;
+      handle();
+      reply.raw.end('{}');
+    };
+    api.route({ method: 'POST', path: CHAT, handle: answer });
+    api.route({ method: 'GET', path: '/v1/models', handle: answer });
+    api.route({ method: 'GET', path: '/v1/models/:id', handle: answer });
+    const surface = await api.surface();
+    server = createServer((request, response) => surface.handle(request, response));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+
+  afterEach(async () => {
+    await api.close();
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  const call = async (
+    method: string,
+    path: string,
+    headers: Record<string, string> = { authorization: `Bearer ${key}` },
+    body?: string,
+  ) => {
+    const answer = await fetch(`${base}${path}`, {
+      method,
+      headers: body === undefined ? headers : { 'content-type': 'application/json', ...headers },
+      ...(body === undefined ? {} : { body }),
+    });
+    const text = await answer.text();
+    const error = text === '' || answer.ok ? undefined : (JSON.parse(text) as ErrorBody).error;
+    return { status: answer.status, headers: answer.headers, error, text };
+  };
+
+  it.each([CHAT, '/v1/models', '/v1/models/x', '/v1/responses', '/api/user/self'])(
+    'answers a preflight of %s with 204, without a key, and echoes the headers that are asked for',
+    async (path) => {
+      const { status, headers, text } = await call('OPTIONS', path, {
+        origin: 'https://example.com',
+        'access-control-request-method': 'POST',
+        'access-control-request-headers': 'authorization,content-type,x-stainless-os',
+      });
+      expect([status, text]).toEqual([204, '']);
+      expect(headers.get('access-control-allow-origin')).toBe('*');
+      expect(headers.get('access-control-allow-headers')).toBe('authorization,content-type,x-stainless-os');
+      expect(headers.get('access-control-allow-methods')).toContain('OPTIONS');
+      expect(headers.get('access-control-allow-credentials')).toBeNull();
+      expect(headers.get('x-request-id')).not.toBeNull();
+    },
+  );
+
+  it('lets a page read the headers of an answer, errors included', async () => {
+    const { headers } = await call('POST', CHAT, { origin: 'https://example.com' });
+    expect(headers.get('access-control-allow-origin')).toBe('*');
+    for (const name of ['x-request-id', 'x-ratelimit-remaining', 'retry-after', 'x-tunan-provider'])
+      expect(headers.get('access-control-expose-headers')!.split(', ')).toContain(name);
+  });
+
+  it.each([
+    ['DELETE', CHAT, 'POST, OPTIONS'],
+    ['GET', CHAT, 'POST, OPTIONS'],
+    ['POST', '/v1/models', 'GET, OPTIONS'],
+    ['PUT', '/v1/models/deepseek-chat', 'GET, OPTIONS'],
+  ])('%s %s is 405 and names the methods that there are', async (method, path, allow) => {
+    const { status, headers, error } = await call(method, path);
+    expect([status, error!.code, headers.get('allow')]).toEqual([405, 'method_not_allowed', allow]);
+  });
+
+  it.each(['/v1/responses', '/v1/responses/resp_1', '/v1/messages', '/v1/completions'])(
+    'POST %s is 404 and says what to use, in three frameworks',
+    async (path) => {
+      const { status, error } = await call('POST', path, undefined, '{}');
+      expect([status, error!.code]).toEqual([404, 'not_found']);
+      expect(error!.message).toContain(`Invalid URL (POST ${path})`);
+      for (const words of ['/v1/chat/completions', 'openai.chat(', 'useResponsesApi: false', 'setOpenAIAPI'])
+        expect(error!.message).toContain(words);
+    },
+  );
+
+  it.each(['/v1/nothing', '/v1', '/v1/models/a/b', '/v1/chat/completions/', '/api/user'])(
+    'GET %s is 404 with the error object',
+    async (path) => {
+      const { status, error, headers } = await call('GET', path);
+      expect(status).toBe(404);
+      expect(error).toEqual({
+        message: `Invalid URL (GET ${path})`,
+        type: 'invalid_request_error',
+        param: null,
+        code: 'not_found',
+      });
+      expect(headers.get('x-request-id')).not.toBeNull();
+    },
+  );
+
+  it('says of every refusal of a known key how its limits stand, and counts it as malformed', async () => {
+    handle = () => {
+      throw new Fault('invalid_value', 'Too hot.', { param: 'temperature' });
+    };
+    const { status, headers } = await call('POST', CHAT, undefined, '{}');
+    expect(status).toBe(400);
+    expect(headers.get('x-ratelimit-limit')).toBe('60');
+    expect(headers.get('x-ratelimit-remaining')).toBe('12');
+    expect(headers.get('x-ratelimit-limit-tokens')).toBe('500000');
+    expect(headers.get('openai-processing-ms')).toMatch(/^\d+$/);
+    await call('POST', '/v1/nothing');
+    expect(auth.inspections).toEqual([{ countedAs: 'malformed' }, { countedAs: 'malformed' }]);
+  });
+
+  it('invents no limits where the state is unknown', async () => {
+    handle = () => {
+      throw new Fault('invalid_value', 'Too hot.');
+    };
+    for (const inspection of [{ outcome: 'cold' as const, retryAfterMs: 1 }, new Error('auth is away')]) {
+      auth.inspection = inspection;
+      const { status, headers } = await call('POST', CHAT, undefined, '{}');
+      expect(status).toBe(400);
+      expect(headers.get('x-ratelimit-limit')).toBeNull();
+    }
+  });
+
+  it('refuses first what comes first: a revoked key, an account that may not call, too many malformed ones', async () => {
+    handle = () => {
+      throw new Fault('invalid_value', 'Too hot.');
+    };
+    const answers: [unknown, number, string][] = [
+      [knownAccount({ keyActive: false }), 401, 'invalid_api_key'],
+      [knownAccount({}, 'suspended'), 403, 'account_suspended'],
+      [knownAccount({}, 'unverified'), 403, 'email_unverified'],
+      [knownAccount({ retryAfterMs: 1_500 }), 429, 'rate_limit_exceeded'],
+    ];
+    for (const [inspection, status, code] of answers) {
+      auth.inspection = inspection as never;
+      const { error, ...answer } = await call('POST', CHAT, undefined, '{}');
+      expect([answer.status, error!.code]).toEqual([status, code]);
+    }
+  });
+
+  it('shows on a 401 the limit of the client’s address, and refuses the 61st failure in a minute', async () => {
+    const wrong = { authorization: 'Bearer sk-wrong' };
+    for (let left = 59; left >= 0; left -= 1) {
+      const { status, headers } = await call('GET', '/v1/models', wrong);
+      expect([status, headers.get('x-ratelimit-limit'), headers.get('x-ratelimit-remaining')]).toEqual([
+        401,
+        '60',
+        String(left),
+      ]);
+    }
+    const refused = await call('GET', '/v1/models', {});
+    expect([refused.status, refused.error!.code]).toEqual([429, 'rate_limit_exceeded']);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(Number(refused.headers.get('retry-after'))).toBeLessThanOrEqual(60);
+    expect((await call('GET', '/v1/models')).status).toBe(200);
+    const other = await call('GET', '/v1/models', { ...wrong, 'x-forwarded-for': '203.0.113.9' });
+    expect([other.status, other.headers.get('x-ratelimit-remaining')]).toEqual([401, '59']);
+    clock.advance(60_000);
+    expect((await call('GET', '/v1/models', wrong)).status).toBe(401);
+  });
+
+  it('says the same of a key that is missing in form, unknown, or revoked, and asks for a bearer key', async () => {
+    const bodies = new Set<string>();
+    for (const authorization of ['Bearer sk-wrong', `Bearer ${generateApiKey()}`, 'Basic YTpi', 'Bearer']) {
+      const { status, headers, text } = await call('POST', CHAT, { authorization }, '{}');
+      expect([status, headers.get('www-authenticate')]).toEqual([401, 'Bearer']);
+      bodies.add(text);
+    }
+    expect(bodies.size).toBe(1);
+    expect(handled).toBe(0);
+    expect((await call('POST', CHAT, {}, '{}')).error!.code).toBe('missing_api_key');
+  });
+
+  it('refuses a body that is too large or no JSON by its type, with the error object', async () => {
+    const large = await call('POST', CHAT, undefined, 'x'.repeat(1_025));
+    expect([large.status, large.error!.code]).toEqual([413, 'request_too_large']);
+    const text = await call(
+      'POST',
+      CHAT,
+      { authorization: `Bearer ${key}`, 'content-type': 'text/plain' },
+      '{}',
+    );
+    expect([text.status, text.error!.code]).toEqual([415, 'unsupported_media_type']);
+  });
+
+  it('echoes a client’s own request id if it is short and printable', async () => {
+    const authorization = `Bearer ${key}`;
+    const echoed = await call('GET', '/v1/models/x', { authorization, 'x-client-request-id': 'mine-1' });
+    expect(echoed.headers.get('x-request-id')).not.toBe('mine-1');
+    for (const id of ['a b', 'x'.repeat(129)]) {
+      const { headers } = await call('GET', '/v1/nothing', { authorization, 'x-client-request-id': id });
+      expect(headers.get('x-client-request-id')).toBeNull();
+    }
+    const refused = await call('GET', '/v1/nothing', { authorization, 'x-client-request-id': 'mine-1' });
+    expect(refused.headers.get('x-client-request-id')).toBe('mine-1');
+  });
+});
