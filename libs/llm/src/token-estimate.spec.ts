@@ -23,9 +23,9 @@ const chat = (
 
 describe('estimateTokens', () => {
   it.each([
-    ['ASCII', 'a'.repeat(100), 30],
-    ['long ASCII', 'a'.repeat(100_000), 30_000],
-    ['Chinese', '漢'.repeat(100), 67],
+    ['ASCII', 'a'.repeat(100), 24],
+    ['long ASCII', 'a'.repeat(100_000), 24_000],
+    ['Chinese', '漢'.repeat(100), 54],
     ['Cyrillic', 'ж'.repeat(100), 50],
     ['Thai', 'ก'.repeat(100), 100],
     ['emoji', '😀'.repeat(10), 20],
@@ -56,7 +56,7 @@ describe('estimateTokens', () => {
 
 describe('estimatePrompt', () => {
   it('counts 8 tokens per message besides the text', () => {
-    expect(estimatePrompt(chat('a'.repeat(100)), NO_IMAGES).likely).toBe(38);
+    expect(estimatePrompt(chat('a'.repeat(100)), NO_IMAGES).likely).toBe(32);
   });
 
   // Guarantee: an image costs what its model makes of it, so a megabyte of base64 is not a megabyte of prompt.
@@ -66,7 +66,7 @@ describe('estimatePrompt', () => {
       { type: 'image_url', image_url: { url: `data:image/png;base64,${'A'.repeat(1_000_000)}` } },
     ]);
     const estimate = estimatePrompt(request, { imageTokens: 1_000, imageTokensMax: 16_000 });
-    expect(estimate.likely).toBe(1_038);
+    expect(estimate.likely).toBe(1_032);
     expect(estimate.bound).toBeGreaterThan(16_100);
     expect(estimate.bound).toBeLessThan(18_000);
   });
@@ -112,8 +112,8 @@ describe('estimatePrompt', () => {
 
 describe('estimateInputs', () => {
   it('counts every input', () => {
-    expect(estimateInputs({ model: 'm', input: ['a'.repeat(100), '漢'.repeat(100)] }).likely).toBe(97);
-    expect(estimateInputs({ model: 'm', input: 'a'.repeat(100) }).likely).toBe(30);
+    expect(estimateInputs({ model: 'm', input: ['a'.repeat(100), '漢'.repeat(100)] }).likely).toBe(78);
+    expect(estimateInputs({ model: 'm', input: 'a'.repeat(100) }).likely).toBe(24);
   });
 });
 
