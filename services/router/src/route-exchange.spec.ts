@@ -353,6 +353,20 @@ describe('RouteExchange', () => {
       expect(await registry.metrics()).toMatch(/tunan_router_broken_streams_total\{channel="primary"\} 10/);
     });
 
+    // Guarantee: a stream that only says who was asked when its client left proves no channel to be well.
+    it('learns nothing of a channel from a client that left before content', async () => {
+      build([...Array<Answer>(5).fill('upstream_timeout'), new HandStream()]);
+      for (let request = 0; request < 5; request += 1) await run();
+      clock.advance(10_000);
+      expect(health.state('primary')).toBe('half-open');
+      const abort = new AbortController();
+      const given = exchange({ stream: true, signal: abort.signal });
+      abort.abort();
+      expect(await run(given)).toMatchObject({ served: { channel: 'primary' } });
+      expect(health.state('primary')).toBe('half-open');
+      expect(await registry.metrics()).not.toMatch(/channel="primary",outcome="answered"/);
+    });
+
     it('does not count a client that leaves', async () => {
       const stream = new HandStream();
       build([stream]);

@@ -99,8 +99,12 @@ export class RouteExchange extends ExchangeHandler {
     try {
       const exchange = { ...route.exchange, target: this.#target(channel) };
       const reply = await connectors.get(channel.provider)!.handle(exchange);
-      health.succeeded(channel.id, permit);
-      metrics.answered(channel.id, clock.monotonicMs() - startedMs);
+      // An answer that only says who was asked when the client left tells nothing of the channel.
+      if (exchange.signal.aborted) this.#givenUp(channel, permit);
+      else {
+        health.succeeded(channel.id, permit);
+        metrics.answered(channel.id, clock.monotonicMs() - startedMs);
+      }
       return this.#toReply(route, channel, permit, reply);
     } catch (error) {
       const fault = Fault.from(error);
@@ -144,6 +148,13 @@ export class RouteExchange extends ExchangeHandler {
       action,
     };
     logger.debug(record, 'attempt failed');
+  }
+
+  #givenUp(channel: CatalogChannel, permit: Permit): void {
+    const { health, metrics } = this.ports;
+    const fault = new Fault('client_closed', 'The client closed the request.');
+    health.failed(channel.id, permit, fault);
+    metrics.attempt(channel.id, fault.spec.owner);
   }
 
   /** A stream failed after content: the channel suffers for it, the request can't be saved. */

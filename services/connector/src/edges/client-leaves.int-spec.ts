@@ -78,9 +78,23 @@ describe('when the client leaves', () => {
     expect(sink.reported?.usage?.completion).toBe(2);
   });
 
-  it.each([true, false])('rejects before content (stream: %s)', async (stream) => {
+  // Guarantee: a provider that has been asked charges for the prompt, so it must be known which one it was.
+  it.each([1, 2])('says who was asked, also before content (completions: %s)', async (n) => {
     stages.vendor.answers(() => undefined);
-    const { abort, exchange } = leaving({ stream });
+    const { abort, exchange } = leaving();
+    const reply = stages.stage().handle({ ...exchange, body: { ...exchange.body, n } as Exchange['body'] });
+    while (stages.vendor.calls.length < n) await stages.clock.sleep(5);
+    abort.abort();
+    const sink = new RecordingSink();
+    streamOf(await reply).start(sink);
+    expect(await sink.ended).toMatchObject({ code: 'client_closed' });
+    expect(sink.reported).toBeUndefined();
+    await Promise.all(stages.vendor.calls.map(({ cut }) => cut));
+  });
+
+  it('rejects a unary call, whose answer nobody can have any more', async () => {
+    stages.vendor.answers(() => undefined);
+    const { abort, exchange } = leaving({ stream: false });
     const reply = stages.stage().handle(exchange);
     while (stages.vendor.calls.length === 0) await stages.clock.sleep(5);
     abort.abort();

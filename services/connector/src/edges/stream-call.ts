@@ -55,7 +55,7 @@ const TAIL_MS = 1_000;
 const JSON_BYTES_MAX = 32 * 1024 * 1024;
 /**
  * Output beyond the ceiling by our estimate at which a provider is taken not to obey it. Well above what the estimate
- * can err for real text: English prose has at most 1.5 times as many characters per token as it assumes.
+ * can err for real text: English prose has at most 1.2 times as many characters per token as it assumes.
  */
 const OVERRUN_FACTOR = 1.75;
 const OVERRUN_TOKENS = 64;
@@ -87,6 +87,8 @@ export class StreamCall extends UpstreamCall implements ReplyStream {
   /** Frames of the chunk at hand. */
   #frames = '';
   #spoke = false;
+  /** The provider may have begun to work, and to charge for it. */
+  #reached = false;
   /** The provider does not obey the ceiling: nothing more is shown. */
   #overrun = false;
   #answered = false;
@@ -140,6 +142,7 @@ export class StreamCall extends UpstreamCall implements ReplyStream {
   }
 
   protected override sent(): void {
+    this.#reached = true;
     this.watchdog.begin('first-content', this.target.timeouts.firstContentMs);
   }
 
@@ -272,9 +275,12 @@ export class StreamCall extends UpstreamCall implements ReplyStream {
     this.options.observer.completed();
   }
 
-  /** The client left before the provider was done. */
+  /**
+   * The client left before the provider was done. That is an answer, also before any content: who served it must be
+   * known, because the prompt is charged.
+   */
   #leave(usage: Usage | null): void {
-    if (usage === null && !this.#answered) return this.#reject(clientClosed());
+    if (!this.#reached) return this.#reject(clientClosed());
     if (usage !== null) this.#outbox.usage(usage, Buffer.from(this.#encoder.usage(usage)));
     this.#outbox.finish(clientClosed());
     this.options.observer.failed(clientClosed());

@@ -169,6 +169,23 @@ describe('Inference', () => {
       expect(auth.settlements).toMatchObject([{ outcome: 'failed', usage: null }]);
     });
 
+    // Guarantee: who left without an answer pays for none; what the provider reported is recorded.
+    it.each(['fails', 'comes all the same'])(
+      'whose client left is not a completed one (it %s)',
+      async (what) => {
+        const client = call();
+        await router.called;
+        client.leave();
+        await settleDown(() => router.exchange.signal.aborted);
+        if (what === 'fails') router.fail(new Fault('client_closed', 'x'));
+        else router.unary('{"usage":{}}');
+        await settleDown(() => exchanges.size === 0);
+        expect(auth.settlements).toMatchObject([
+          { outcome: 'aborted', usage: what === 'fails' ? null : usage },
+        ]);
+      },
+    );
+
     it('is not sent if its bill cannot be made durable', async () => {
       auth.settleFailures = 100;
       const client = call();
@@ -277,6 +294,20 @@ describe('Inference', () => {
       sink.fail(new Fault('client_closed', 'x'));
       await settleDown(() => exchanges.size === 0);
       expect(auth.settlements).toMatchObject([{ outcome: 'aborted', usage, deliveredTokens: 2 }]);
+    });
+
+    // Guarantee: a provider that was asked for a client that left is named, so that the prompt is charged.
+    it('whose client left before content is settled with what served it', async () => {
+      const client = call();
+      await router.called;
+      client.leave();
+      await settleDown(() => router.exchange.signal.aborted);
+      const sink = await router.stream();
+      sink.fail(new Fault('client_closed', 'x'));
+      await settleDown(() => exchanges.size === 0);
+      expect(auth.settlements).toMatchObject([
+        { outcome: 'aborted', usage: null, deliveredTokens: 0, served },
+      ]);
     });
 
     it('whose client left when it was whole is charged as whole', async () => {
