@@ -9,7 +9,14 @@ const TERMS: ChargeTerms = {
   contextTokens: 100_000,
 };
 /** Two completions of 100 likely and 1,000 possible prompt tokens, and 500 tokens of output each. */
-const HOLD = aHold({ completions: 2, promptLikely: 100, promptBound: 1_000, ceiling: 500, amount: 2_250n });
+const HOLD = aHold({
+  stream: true,
+  completions: 2,
+  promptLikely: 100,
+  promptBound: 1_000,
+  ceiling: 500,
+  amount: 2_250n,
+});
 
 const ending = (outcome: SettleOutcome, usage: Usage | null, changes: Partial<Ending> = {}): Ending => ({
   outcome,
@@ -76,6 +83,22 @@ describe('charge', () => {
       usage: someUsage(200, 30),
       flags: ['uncharged'],
     });
+  });
+
+  // Guarantee: half a unary answer is no answer, whoever broke it off.
+  it.each<SettleOutcome>(['aborted', 'cut'])('of a unary answer that was %s is nothing', (outcome) => {
+    const unary = { ...HOLD, stream: false };
+    expect(charge(ending(outcome, null, { deliveredTokens: 50 }), unary, TERMS)).toEqual({
+      cost: 0n,
+      usage: NOTHING,
+      flags: [],
+    });
+    expect(charge(ending(outcome, someUsage(200, 30)), unary, TERMS)).toEqual({
+      cost: 0n,
+      usage: someUsage(200, 30),
+      flags: ['uncharged'],
+    });
+    expect(charge(ending('completed', someUsage(200, 30)), unary, TERMS).cost).toBe(260n);
   });
 
   it('of an explicit zero is zero', () => {

@@ -3,7 +3,7 @@ import { minNano, priceOf, type Nano, type TokenPrice } from '@tunan/kernel';
 
 /**
  * What a person who reads a charge must know. `cost` is `price × usage`, except with
- * - `uncharged`: the client was answered with an error; the usage is the provider's bill and our cost;
+ * - `uncharged`: the client got no answer, or an error; the usage is the provider's bill and our cost;
  * - `clamped`: the provider reported what cannot be; usage and cost were brought into bounds;
  * - `overrun`: the real usage cost more than the hold and what was available; the rest is our loss.
  * `estimated`: the provider reported nothing; the usage is our estimate.
@@ -42,17 +42,22 @@ const NOTHING: Usage = Object.freeze({ prompt: 0, cachedPrompt: 0, completion: 0
 
 /** The charging rules for a request whose end is known. The cost may be above the hold: the store decides how far. */
 export const charge = (ending: Ending, hold: Hold, terms: ChargeTerms): Charge => {
+  const free = isFree(ending, hold);
   if (ending.usage === null) {
-    if (ending.outcome === 'failed' || !ending.reached) return { cost: 0n, usage: NOTHING, flags: [] };
+    if (free || !ending.reached) return { cost: 0n, usage: NOTHING, flags: [] };
     return estimate(hold, ending.deliveredTokens, terms.price);
   }
   const bounded = bound(ending.usage, hold, terms.contextTokens);
   const clamped = bounded !== ending.usage;
   const flags: ChargeFlag[] = clamped ? ['clamped'] : [];
-  if (ending.outcome === 'failed') return { cost: 0n, usage: bounded, flags: [...flags, 'uncharged'] };
+  if (free) return { cost: 0n, usage: bounded, flags: [...flags, 'uncharged'] };
   const cost = priceOf(bounded, terms.price);
   return { cost: clamped ? minNano(cost, hold.amount) : cost, usage: bounded, flags };
 };
+
+/** A client that got nothing it can use pays nothing: an error, or a unary answer that did not come whole. */
+const isFree = ({ outcome }: Ending, { stream }: Hold): boolean =>
+  outcome === 'failed' || (!stream && outcome !== 'completed');
 
 /**
  * The charging rule for a request whose gateway died: nothing for an answer that the client cannot have, else what

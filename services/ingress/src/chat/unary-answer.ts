@@ -28,7 +28,7 @@ export class UnaryAnswer implements OpenExchange {
     });
   }
 
-  /** Settles and sends a whole answer. */
+  /** Settles and sends a whole answer. One that comes when its client has left is recorded, and not charged. */
   async send(reply: Extract<ExchangeReply, { kind: 'unary' }>): Promise<void> {
     if (this.#ended) return;
     this.#ended = true;
@@ -36,11 +36,12 @@ export class UnaryAnswer implements OpenExchange {
     try {
       const { usage, outputTokens, served } = reply;
       const charge = await settlement.settle({
-        outcome: 'completed',
+        outcome: this.#clientGone ? 'aborted' : 'completed',
         usage,
         deliveredTokens: outputTokens,
         served,
       });
+      if (this.#clientGone) return;
       const replace = usage === null || charge.flags.length > 0;
       const body = withCost(reply.body, '', charge.usage, charge.cost, replace);
       response.writeHead(200, {
@@ -56,7 +57,7 @@ export class UnaryAnswer implements OpenExchange {
     }
   }
 
-  /** Ends without an answer: nothing is charged, unless it was the client who left. */
+  /** Ends without an answer: nothing is charged, whether it failed or the client left. */
   async fail(fault: Fault): Promise<void> {
     if (this.#ended) return;
     this.#ended = true;
