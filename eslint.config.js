@@ -86,6 +86,9 @@ const FLOATING_MONEY = [
   },
 ];
 
+/** What judges the platform must not share a mistake with it. */
+const ORACLE_ALONE = 'The oracle imports nothing of the platform, nor what could.';
+
 export default tseslint.config(
   { ignores: ['**/dist/**', '**/node_modules/**', '.nx/**', '**/*.cjs', '.tunan/**', 'test/**/fixtures/**'] },
   {
@@ -134,6 +137,21 @@ export default tseslint.config(
       '@nx/enforce-module-boundaries': boundaries(TEST_ONLY),
       'max-lines-per-function': 'off',
       'no-restricted-properties': 'off',
+    },
+  },
+  {
+    files: ['test/oracle/**'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        // Node and its own folder are all that is allowed.
+        { patterns: [{ regex: '^(?!node:|\\./(?!.*\\.\\.))', message: ORACLE_ALONE }] },
+      ],
+      'no-restricted-syntax': [
+        'error',
+        ...FLOATING_MONEY,
+        { selector: 'ImportExpression', message: ORACLE_ALONE },
+      ],
     },
   },
 );

@@ -85,6 +85,26 @@ const FIXTURES = [
     "export const f = parseFloat('0.1');",
     'no-restricted-syntax',
   ],
+  ...[
+    ['a library', "import { priceOf } from '@tunan/kernel'; export const p = priceOf;"],
+    ['a type of a library', "export type { Usage } from '@tunan/contracts';"],
+    ['the source of a library', "import '../../libs/kernel/src/money.js';"],
+    ['the source of a service', "import '../../services/auth/src/domain/charge.js';"],
+    ['another test, which may import anything', "import '../money/books.js';"],
+    ['another test by a detour', "import './../money/books.js';"],
+    ['a package', "import 'openai';"],
+  ].map(([what, code]) => [
+    `the oracle imports ${what}`,
+    'test/oracle/verdict.ts',
+    code,
+    'no-restricted-imports',
+  ]),
+  [
+    'the oracle imports at run time',
+    'test/oracle/verdict.ts',
+    "export const kernel = import('@tunan/kernel');",
+    'no-restricted-syntax',
+  ],
 ];
 
 const eslint = new ESLint({ cwd: root });

@@ -1,0 +1,183 @@
+import type { SeededRandom } from './seeded-random.js';
+
+/** One request of a mix: what is asked, and what shall happen to it. */
+export interface PlannedRequest {
+  readonly nonce: string;
+  readonly kind: RequestKind;
+  readonly path: '/chat/completions' | '/embeddings';
+  readonly body: Readonly<Record<string, unknown>> & { readonly model: string };
+  /** Where the client leaves: after so many frames, or while it waits for a first one. */
+  readonly leaves?: number | 'waiting';
+  /** A behaviour of the simulator for the first call of this request only. */
+  readonly first?: Readonly<Record<string, unknown>>;
+}
+
+/** How often each kind occurs, in percent. */
+export const KINDS = {
+  stream: 24,
+  unary: 18,
+  embeddings: 4,
+  'several completions': 6,
+  'stream, client leaves': 16,
+  'stream, client leaves before content': 5,
+  'unary, client leaves': 5,
+  'stream, fails after content': 8,
+  'fails before content': 8,
+  'fails before content, then succeeds': 3,
+  'completes without usage': 3,
+} as const;
+export type RequestKind = keyof typeof KINDS;
+
+/** Models of all four providers; DeepSeek and GLM stop billing when they are cancelled, the others do not. */
+const MODELS = [
+  'deepseek-chat',
+  'deepseek-reasoner',
+  'qwen3.7-max',
+  'qwen3.5-flash',
+  'glm-4-flash',
+  'glm-4-plus',
+  'minimax-m3',
+  'minimax-m2.5',
+];
+const EMBEDDING_MODELS = ['text-embedding-v3', 'embedding-3'];
+
+const SENTENCES = [
+  'The harbour was quiet before the first boats came in.',
+  'Nobody had expected that the old engine would start again.',
+  'She counted the boxes twice, wrote the number down and closed the book.',
+  'A cold wind from the north kept most visitors away from the beach.',
+  'He said that prices follow the weather more than they follow the news.',
+  'By noon every table in the small restaurant near the station was taken.',
+  'The report explains how the figures were collected and who checked them.',
+  'Later that year they moved the whole archive into a dry room upstairs.',
+];
+const CHINESE_SENTENCES = [
+  '早上的港口很安静，第一批渔船还没有回来。',
+  '没有人想到那台旧机器还能再次启动。',
+  '她把箱子数了两遍，记下数字，然后合上了本子。',
+  '到了中午，车站旁边的小餐馆已经坐满了人。',
+];
+
+/** Prose of about so many sentences. */
+const prose = (random: SeededRandom, sentences: readonly string[], count: number): string =>
+  Array.from({ length: count }, () => random.pick(sentences)).join(' ');
+
+const directive = (members: Readonly<Record<string, string | number>>): string =>
+  `[[sim ${Object.entries(members)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(' ')}]]`;
+
+/** A failure that the gateway meets before any content of an answer. */
+const EARLY_FAULTS = [
+  'reset',
+  'close',
+  'status:500',
+  'status:503',
+  'html:502',
+  'blank',
+  'cut:0',
+  'whitespace',
+];
+/** A failure in the middle of an answer; `#` is where. */
+const LATE_FAULTS = ['cut:#', 'cut:#:reset', 'cut:#:eof', 'stream_error:#', 'garbage:#'];
+
+interface Draft {
+  readonly directives: Record<string, string | number>;
+  readonly extra?: Readonly<Record<string, unknown>>;
+  readonly leaves?: number | 'waiting';
+  readonly first?: Readonly<Record<string, unknown>>;
+}
+
+/** Slow enough that a client can leave in the middle. */
+const paced = (random: SeededRandom): Record<string, number> => ({
+  tokens: random.between(24, 48),
+  chunk_delay_ms: random.between(5, 20),
+});
+
+const STREAM = { stream: true, stream_options: { include_usage: true } };
+
+const DRAFTS: Readonly<Record<Exclude<RequestKind, 'embeddings'>, (random: SeededRandom) => Draft>> = {
+  stream: (random) => ({
+    directives: { tokens: random.between(1, 200), chunk_tokens: random.between(1, 5) },
+    extra: random.next() < 0.8 ? STREAM : { stream: true },
+  }),
+  unary: (random) => ({ directives: { tokens: random.between(1, 200) } }),
+  'several completions': (random) => ({
+    directives: { tokens: random.between(1, 60) },
+    extra: { n: random.between(2, 3), ...(random.next() < 0.5 ? STREAM : {}) },
+  }),
+  'stream, client leaves': (random) => ({
+    directives: paced(random),
+    extra: STREAM,
+    leaves: random.between(1, 20),
+  }),
+  'stream, client leaves before content': (random) => ({
+    directives: {
+      tokens: random.between(1, 30),
+      [random.pick(['header_delay_ms', 'first_delay_ms'])]: 2_000,
+    },
+    extra: STREAM,
+    leaves: 'waiting',
+  }),
+  'unary, client leaves': (random) => ({
+    directives: { tokens: random.between(1, 30), header_delay_ms: 2_000 },
+    leaves: 'waiting',
+  }),
+  'stream, fails after content': (random) => ({
+    directives: {
+      ...paced(random),
+      fault: random.pick(LATE_FAULTS).replace('#', String(random.between(1, 20))),
+    },
+    extra: STREAM,
+  }),
+  'fails before content': (random) => ({
+    directives: { fault: random.pick(EARLY_FAULTS) },
+    extra: random.next() < 0.5 ? STREAM : {},
+  }),
+  'fails before content, then succeeds': (random) => ({
+    directives: { tokens: random.between(1, 60) },
+    extra: random.next() < 0.5 ? STREAM : {},
+    first: { fault: random.pick(EARLY_FAULTS) },
+  }),
+  'completes without usage': (random) => ({
+    directives: {
+      tokens: random.between(1, 40),
+      usage: random.pick(['missing', 'null']),
+    },
+    extra: random.next() < 0.5 ? STREAM : {},
+  }),
+};
+
+const plan = (kind: RequestKind, nonce: string, random: SeededRandom): PlannedRequest => {
+  if (kind === 'embeddings') {
+    // In every text, because a long list becomes several calls.
+    const input = Array.from(
+      { length: random.between(1, 12) },
+      () => `${directive({ nonce })} ${prose(random, SENTENCES, 2)}`,
+    );
+    return { nonce, kind, path: '/embeddings', body: { model: random.pick(EMBEDDING_MODELS), input } };
+  }
+  const { directives, extra = {}, leaves, first } = DRAFTS[kind](random);
+  const chinese = random.next() < 0.25;
+  const text = chinese
+    ? prose(random, CHINESE_SENTENCES, random.between(60, 120))
+    : prose(random, SENTENCES, random.between(20, 60));
+  const content = `${directive({ nonce, ...directives })} ${text}`;
+  const body = { model: random.pick(MODELS), messages: [{ role: 'user', content }], ...extra };
+  return {
+    nonce,
+    kind,
+    path: '/chat/completions',
+    body,
+    ...(leaves === undefined ? {} : { leaves }),
+    ...(first === undefined ? {} : { first }),
+  };
+};
+
+/** A shuffled mix of `count` requests in the shares of {@link KINDS}, which add up to 100. */
+export const requestMix = (count: number, random: SeededRandom): PlannedRequest[] => {
+  const kinds = Object.entries(KINDS).flatMap(([kind, percent]) =>
+    Array.from({ length: Math.round((count * percent) / 100) }, () => kind as RequestKind),
+  );
+  return random.shuffled(kinds).map((kind, index) => plan(kind, `mix-${index}`, random));
+};
