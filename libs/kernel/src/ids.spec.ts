@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { uuidv7 } from './ids.js';
+import { uuidv7, uuidv7TimeMs } from './ids.js';
 
 describe('uuidv7', () => {
   it('has version 7 and the RFC variant, and never repeats', () => {
@@ -14,5 +14,11 @@ describe('uuidv7', () => {
     const ids = times.map((ms) => uuidv7(ms));
     expect([...ids].sort()).toEqual(ids);
     expect(uuidv7(1_700_000_000_000).slice(0, 13)).toBe('018bcfe5-6800');
+    expect(ids.map(uuidv7TimeMs)).toEqual(times);
+  });
+
+  it('tells its time, and that of nothing else', () => {
+    for (const other of ['', 'r1', '018bcfe5-6800-4000-8000-000000000000', `${uuidv7()}:final`])
+      expect(uuidv7TimeMs(other)).toBeUndefined();
   });
 });

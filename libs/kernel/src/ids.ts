@@ -23,6 +23,14 @@ export const uuidv7 = (nowMs: number = Date.now()): string => {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 };
 
+const UUIDV7 = /^([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+/** Unix milliseconds in which a UUID version 7 was made; undefined for anything else. */
+export const uuidv7TimeMs = (id: string): number | undefined => {
+  const match = UUIDV7.exec(id);
+  return match === null ? undefined : Number.parseInt(match[1]! + match[2]!, 16);
+};
+
 /** Id of the usage event that settles a request with what was really used. */
 export const finalEventId = (requestId: string): string => `${requestId}:final`;
 

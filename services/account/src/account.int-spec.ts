@@ -27,13 +27,16 @@ describe('catalog', () => {
     expect(stored.version).toBe(1n);
     expect(catalog.parse(stored.body).models).toHaveLength(17);
     expect(rig.health.ready).toBe(true);
-    await database.pool.query(`UPDATE catalog_snapshot SET note = 'changed by hand'`);
+    await database.pool.query(
+      `WITH another AS (INSERT INTO catalog_snapshot (body, note) SELECT body, 'by hand' FROM catalog_snapshot RETURNING version)
+       UPDATE catalog_active SET version = (SELECT version FROM another)`,
+    );
     const again = await OperatorRig.start(database.pool);
     await again.stop();
     const { count, note } = await rig.row(
-      'SELECT count(*) AS count, min(note) AS note FROM catalog_snapshot',
+      `SELECT (SELECT count(*) FROM catalog_snapshot) AS count, note FROM catalog_active JOIN catalog_snapshot USING (version)`,
     );
-    expect([count, note]).toEqual([1n, 'changed by hand']);
+    expect([count, note]).toEqual([2n, 'by hand']);
   });
 
   it('is seeded once by processes that start together', async () => {

@@ -7,11 +7,17 @@ import { BillingMetrics } from './billing.metrics.js';
 import { BillingService } from './billing.service.js';
 import { DeliverUsage } from './deliver-usage.js';
 import { PostgresLedger } from './edges/postgres-ledger.js';
+import { PostgresPriceArchive } from './edges/postgres-price-archive.js';
 import { PostgresPublicationLog } from './edges/postgres-publication-log.js';
+import { PostgresUsageReader } from './edges/postgres-usage-reader.js';
 import { ListEntries } from './list-entries.js';
 import { Ledger, PublicationLog } from './ports/ledger.js';
+import { PriceArchive } from './ports/price-archive.js';
+import { UsageReader } from './ports/usage-reader.js';
 import { PostEntry } from './post-entry.js';
+import { ReadUsageEvents } from './read-usage-events.js';
 import { RepairPublications } from './repair-publications.js';
+import { RerateLedger } from './rerate-ledger.js';
 
 export type BillingContext = ServiceContext<typeof billingConfig>;
 
@@ -55,11 +61,24 @@ export const billingModule = (context: BillingContext): DynamicModule => {
         new PostEntry(ledger, publisher, metrics),
     ),
     provide(ListEntries, [Ledger], (ledger: Ledger) => new ListEntries(ledger)),
+    provide(UsageReader, [], () => new PostgresUsageReader(context.postgres())),
+    provide(PriceArchive, [], () => new PostgresPriceArchive(context.postgres())),
+    provide(ReadUsageEvents, [UsageReader], (usage: UsageReader) => new ReadUsageEvents(usage)),
+    provide(
+      RerateLedger,
+      [UsageReader, PriceArchive],
+      (usage: UsageReader, prices: PriceArchive) => new RerateLedger(usage, prices),
+    ),
     provide(
       BillingService,
-      [DeliverUsage, PostEntry, ListEntries],
-      (deliver: DeliverUsage, post: PostEntry, list: ListEntries) =>
-        new BillingService(deliver, post, list, clock),
+      [DeliverUsage, PostEntry, ListEntries, ReadUsageEvents, RerateLedger],
+      (
+        deliver: DeliverUsage,
+        post: PostEntry,
+        list: ListEntries,
+        usage: ReadUsageEvents,
+        rerate: RerateLedger,
+      ) => new BillingService(deliver, post, list, usage, rerate, clock),
     ),
     provide(
       RepairPublications,

@@ -4,6 +4,8 @@ import { databaseFault } from '@tunan/postgres';
 import type { DeliverUsage } from './deliver-usage.js';
 import type { ListEntries } from './list-entries.js';
 import type { PostEntry } from './post-entry.js';
+import type { ReadUsageEvents } from './read-usage-events.js';
+import type { RerateLedger } from './rerate-ledger.js';
 
 const DRAIN_POLL_MS = 20;
 
@@ -15,6 +17,8 @@ export class BillingService extends BillingPort {
     private readonly deliverUsage: DeliverUsage,
     private readonly postEntry: PostEntry,
     private readonly listEntries: ListEntries,
+    private readonly usage: ReadUsageEvents,
+    private readonly rerateLedger: RerateLedger,
     private readonly clock: Clock,
   ) {
     super();
@@ -29,6 +33,12 @@ export class BillingService extends BillingPort {
   override post: BillingPort['post'] = (posting) => this.#answer(() => this.postEntry.post(posting));
 
   override entries: BillingPort['entries'] = (request) => this.#answer(() => this.listEntries.list(request));
+
+  override findUsage: BillingPort['findUsage'] = (request) => this.#answer(() => this.usage.find(request));
+
+  override usageByDay: BillingPort['usageByDay'] = (range) => this.#answer(() => this.usage.byDay(range));
+
+  override rerate: BillingPort['rerate'] = (request) => this.#answer(() => this.rerateLedger.page(request));
 
   /** Resolves when no call is under way, at the latest after `timeoutMs`. */
   async drain(timeoutMs: number): Promise<void> {

@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { catalogSnapshot } from '../catalog/catalog.js';
+import { usageEvent } from '../events/usage-event.js';
 import { count, id, nano } from '../wire.js';
 import { usage } from '../usage.js';
 import { call, type ContractSpec, type Port } from './contract.js';
-import { hold, limits, operation } from './hold.js';
+import { hold, limits, operation, settleOutcome } from './hold.js';
 
 /** Who a key belongs to, and the facts that never need an atomic decision. */
 export const principal = z.object({
@@ -77,19 +78,6 @@ const renewReply = z.discriminatedUnion('outcome', [
   /** The request was settled meanwhile: its stream must end. */
   z.object({ outcome: z.literal('settled') }),
 ]);
-
-/** How a request ended, which selects the charging rule. */
-export const settleOutcome = z.enum([
-  /** The answer is whole. */
-  'completed',
-  /** The client is answered with an error status: nothing is charged. */
-  'failed',
-  /** The client went away. */
-  'aborted',
-  /** The upstream ended a stream early, after content had been delivered. */
-  'cut',
-]);
-export type SettleOutcome = z.output<typeof settleOutcome>;
 
 const settleRequest = z.object({
   hold,
@@ -180,6 +168,8 @@ const inspectReply = z.discriminatedUnion('outcome', [
     /** Lifetime charges, pending ones included. */
     spent: nano,
     requests: count,
+    /** What the key has spent, pending charges included, and what is left of its own cap; null if it has none. */
+    keyBudget: z.object({ spent: nano, left: nano }).nullable(),
     profile: accountProfile,
     /** State of the limits of inference; what is counted here has limits of its own. */
     limits,
@@ -224,6 +214,13 @@ export const authContract = {
       callers: ['ingress', 'account'],
       timeoutMs: FAST_MS,
     }),
+    /**
+     * The usage event of a request that was settled and whose event billing has not confirmed yet; null: ask billing.
+     */
+    findUsage: call(z.object({ accountId: id, requestId: id }), z.object({ event: usageEvent.nullable() }), {
+      callers: ['ingress'],
+      timeoutMs: FAST_MS,
+    }),
     /** Takes news about accounts that were read in one Postgres transaction. */
     publish: call(z.object({ publications: z.array(publication).max(5_000) }), z.object({}), {
       callers: ['billing'],
@@ -251,6 +248,7 @@ export abstract class AuthPort implements Port<typeof authContract> {
   abstract settle: Port<typeof authContract>['settle'];
   abstract void: Port<typeof authContract>['void'];
   abstract inspect: Port<typeof authContract>['inspect'];
+  abstract findUsage: Port<typeof authContract>['findUsage'];
   abstract publish: Port<typeof authContract>['publish'];
   abstract refresh: Port<typeof authContract>['refresh'];
   abstract catalog: Port<typeof authContract>['catalog'];

@@ -47,3 +47,16 @@ export type LimitState = z.output<typeof limitState>;
 /** The limiter's true state, for the response headers. */
 export const limits = z.object({ requests: limitState, tokens: limitState });
 export type Limits = z.output<typeof limits>;
+
+/** How a request ended, which selects the charging rule. */
+export const settleOutcome = z.enum([
+  /** The answer is whole. */
+  'completed',
+  /** The client is answered with an error status: nothing is charged. */
+  'failed',
+  /** The client went away. */
+  'aborted',
+  /** The upstream ended a stream early, after content had been delivered. */
+  'cut',
+]);
+export type SettleOutcome = z.output<typeof settleOutcome>;

@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { operation } from '../control/hold.js';
-import { settleOutcome } from '../control/auth.js';
+import { operation, settleOutcome } from '../control/hold.js';
 import { usage } from '../usage.js';
 import { count, id, nano } from '../wire.js';
 

@@ -1,8 +1,14 @@
 import type { MigrationInterface } from 'typeorm';
 import { InitialSchema1764000000000 } from './1764000000000-initial-schema.js';
+import { UsageByDay1764200000000 } from './1764200000000-usage-by-day.js';
+import { ImmutableCatalog1764200000001 } from './1764200000001-immutable-catalog.js';
 
 /** A migration: a class whose instance has a unique `name` that ends in its 13-digit timestamp. */
 export type MigrationClass = new () => MigrationInterface & { readonly name: string };
 
 /** Every migration, oldest first. Append only: what has been released is never edited. */
-export const MIGRATIONS: readonly MigrationClass[] = [InitialSchema1764000000000];
+export const MIGRATIONS: readonly MigrationClass[] = [
+  InitialSchema1764000000000,
+  UsageByDay1764200000000,
+  ImmutableCatalog1764200000001,
+];

@@ -39,6 +39,10 @@ export class FakeBilling implements BillingPort {
 
   readonly deliver: BillingPort['deliver'] = unused;
 
+  readonly findUsage: BillingPort['findUsage'] = unused;
+  readonly usageByDay: BillingPort['usageByDay'] = unused;
+  readonly rerate: BillingPort['rerate'] = unused;
+
   readonly post: BillingPort['post'] = async ({ eventId, accountId, kind, amount }) => {
     this.attempts += 1;
     await behave(this.behaviour);

@@ -76,7 +76,7 @@ const give = (
   const tier = becamePaid ? 'paid' : account.tier;
   const changed = { ...account, tier, balance, promo: promoAfter, version: account.version + 1 } as const;
   return {
-    change: { transfers: [transfer], accounts: [changed], keySpend: [] },
+    change: { transfers: [transfer], accounts: [changed], keySpend: [], days: [] },
     account: changed,
     becamePaid,
   };
@@ -102,7 +102,7 @@ const take = (
     version: account.version + 1,
   };
   return {
-    change: { transfers: [transfer], accounts: [changed], keySpend: [] },
+    change: { transfers: [transfer], accounts: [changed], keySpend: [], days: [] },
     account: changed,
     becamePaid: false,
   };

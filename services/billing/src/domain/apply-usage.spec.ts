@@ -19,6 +19,8 @@ const usage = (facts: Partial<FreshUsage> = {}): FreshUsage => ({
   requestId: 'r1',
   accountId: 'acc_1',
   keyId: 'key_1',
+  model: 'deepseek-chat',
+  day: '2026-01-01',
   kind: 'final',
   cost: 10n,
   completed: true,
@@ -154,6 +156,23 @@ describe('applyUsage', () => {
         expect(outcome.after).toMatchObject({ balance: 97n, requests: 1 });
       }
     });
+  });
+
+  it('sums up by account, day, key and model, and takes back what final costs less', () => {
+    const { days } = apply(
+      account(),
+      usage(),
+      usage({ requestId: 'r2', cost: 5n }),
+      usage({ requestId: 'r3', day: '2026-01-02' }),
+      usage({ requestId: 'r4', model: 'other', cost: 0n, completed: false }),
+      usage({ requestId: 'r5', keyId: 'key_2', cost: 3n, earlier: { cost: 4n, promo: 0n, writtenOff: 0n } }),
+    );
+    const day = { accountId: 'acc_1', day: '2026-01-01', keyId: 'key_1', model: 'deepseek-chat' };
+    expect(days).toEqual([
+      { ...day, cost: 15n, requests: 2 },
+      { ...day, day: '2026-01-02', cost: 10n, requests: 1 },
+      { ...day, keyId: 'key_2', cost: -1n, requests: 0 },
+    ]);
   });
 
   it('refuses usage of an account that it was not given', () => {

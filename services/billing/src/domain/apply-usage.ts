@@ -1,6 +1,6 @@
 import { maxNano, minNano, type Nano } from '@tunan/kernel';
 import type { AccountLedger } from './account-ledger.js';
-import type { KeySpend, LedgerChange } from './ledger-change.js';
+import type { DayChange, KeySpend, LedgerChange } from './ledger-change.js';
 import { fromCustomer, toCustomer, type Transfer } from './transfer.js';
 
 /** What the ledger already holds for a request under its other event. */
@@ -18,6 +18,9 @@ export interface FreshUsage {
   readonly requestId: string;
   readonly accountId: string;
   readonly keyId: string;
+  readonly model: string;
+  /** UTC day of the request, `YYYY-MM-DD`; the same for both events of a request. */
+  readonly day: string;
   readonly kind: 'final' | 'lost';
   /** ≥ 0. */
   readonly cost: Nano;
@@ -34,7 +37,7 @@ export interface UsageOutcome extends LedgerChange {
 
 const NOTHING_EARLIER: EarlierUsage = { cost: 0n, promo: 0n, writtenOff: 0n };
 
-type Draft = { -readonly [Member in keyof AccountLedger]: AccountLedger[Member] };
+type Draft<T> = { -readonly [Member in keyof T]: T[Member] };
 
 /**
  * Applies usage events to the accounts that they belong to, all of which must be in `accounts`.
@@ -61,9 +64,10 @@ export const applyUsage = (
 };
 
 class UsageBatch {
-  readonly #drafts = new Map<string, Draft>();
+  readonly #drafts = new Map<string, Draft<AccountLedger>>();
   readonly #transfers: Transfer[] = [];
   readonly #keySpend = new Map<string, { accountId: string; delta: Nano }>();
+  readonly #days = new Map<string, Draft<DayChange>>();
   #writtenOff = 0n;
 
   constructor(private readonly accounts: ReadonlyMap<string, AccountLedger>) {}
@@ -76,6 +80,7 @@ class UsageBatch {
     const draft = this.#draftOf(usage.accountId);
     draft.requests += requests;
     draft.spent += difference;
+    this.#countDay(usage, difference, requests);
     if (difference === 0n) return;
     if (difference > 0n) this.#charge(draft, usage, difference);
     else this.#correct(draft, usage, earlier, -difference);
@@ -92,11 +97,12 @@ class UsageBatch {
       transfers: this.#transfers,
       accounts: [...this.#drafts.values()],
       keySpend,
+      days: [...this.#days.values()],
       writtenOff: this.#writtenOff,
     };
   }
 
-  #charge(draft: Draft, { eventId, accountId }: FreshUsage, amount: Nano): void {
+  #charge(draft: Draft<AccountLedger>, { eventId, accountId }: FreshUsage, amount: Nano): void {
     const promo = minNano(draft.promo, amount);
     const uncovered = maxNano(0n, amount - maxNano(0n, draft.balance));
     draft.promo -= promo;
@@ -116,7 +122,7 @@ class UsageBatch {
    * credit comes back next, promotional credit last.
    */
   #correct(
-    draft: Draft,
+    draft: Draft<AccountLedger>,
     { eventId, accountId, cost }: FreshUsage,
     earlier: EarlierUsage,
     amount: Nano,
@@ -140,7 +146,17 @@ class UsageBatch {
     );
   }
 
-  #draftOf(accountId: string): Draft {
+  #countDay({ accountId, day, keyId, model }: FreshUsage, cost: Nano, requests: number): void {
+    const id = JSON.stringify([accountId, day, keyId, model]);
+    const known = this.#days.get(id);
+    if (known === undefined) this.#days.set(id, { accountId, day, keyId, model, cost, requests });
+    else {
+      known.cost += cost;
+      known.requests += requests;
+    }
+  }
+
+  #draftOf(accountId: string): Draft<AccountLedger> {
     const known = this.#drafts.get(accountId);
     if (known !== undefined) return known;
     const account = this.accounts.get(accountId);

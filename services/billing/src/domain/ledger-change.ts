@@ -9,6 +9,17 @@ export interface KeySpend {
   readonly delta: Nano;
 }
 
+/** Change of what a key used one model for on one day. */
+export interface DayChange {
+  readonly accountId: string;
+  /** `YYYY-MM-DD`. */
+  readonly day: string;
+  readonly keyId: string;
+  readonly model: string;
+  readonly cost: Nano;
+  readonly requests: number;
+}
+
 /** Everything that one ledger transaction writes about money. */
 export interface LedgerChange {
   /** In ledger order. */
@@ -16,4 +27,6 @@ export interface LedgerChange {
   /** New states of the accounts that changed, each one version further. */
   readonly accounts: readonly AccountLedger[];
   readonly keySpend: readonly KeySpend[];
+  /** One entry per account, day, key and model. */
+  readonly days: readonly DayChange[];
 }

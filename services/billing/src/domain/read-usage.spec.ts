@@ -13,6 +13,8 @@ describe('readUsage', () => {
     expect(record.usage).toEqual({
       eventId: 'r1:final',
       requestId: 'r1',
+      model: 'deepseek-chat',
+      day: '2026-01-01',
       accountId: 'acc_1',
       keyId: 'key_1',
       kind: 'final',

@@ -1,4 +1,5 @@
 import type { UsageEvent, UsageEventWire } from '@tunan/contracts';
+import { uuidv7TimeMs } from '@tunan/kernel';
 import { AMOUNT_MAX } from './apply-posting.js';
 import type { FreshUsage } from './apply-usage.js';
 import { findInvalidMember } from './check-usage-event.js';
@@ -43,7 +44,9 @@ const read = (value: unknown): UsageRecord | DeadLetter => {
   if (invalid !== undefined) return deadLetter('invalid', `${invalid} is missing or not allowed`, value);
   const event = value as UsageEvent;
   const { id, subject, data } = event;
-  const { requestId, accountId, keyId, kind, cost, outcome } = data;
+  const { requestId, accountId, keyId, kind, cost, outcome, model } = data;
+  const day = dayOf(event);
+  if (day === undefined) return deadLetter('invalid', 'neither id nor time tells the day', event);
   if (id !== `${requestId}:${kind}`) return deadLetter('invalid', 'id does not fit request and kind', event);
   if (subject !== accountId) return deadLetter('invalid', 'subject is not the account', event);
   if (cost < 0n || cost > AMOUNT_MAX) return deadLetter('invalid', `impossible cost ${cost}`, event);
@@ -52,9 +55,28 @@ const read = (value: unknown): UsageRecord | DeadLetter => {
   if (json.includes('\\u') && hasUnstorableText(JSON.parse(json)))
     return deadLetter('invalid', 'text that the database can not hold', event);
   return {
-    usage: { eventId: id, requestId, accountId, keyId, kind, cost, completed: outcome === 'completed' },
+    usage: {
+      eventId: id,
+      requestId,
+      accountId,
+      keyId,
+      model,
+      day,
+      kind,
+      cost,
+      completed: outcome === 'completed',
+    },
     json,
   };
+};
+
+/** The end of year 9999: later times have no `YYYY-MM-DD`. */
+const TIME_MS_MAX = Date.UTC(10_000, 0) - 1;
+
+/** The day of the request's start, which its id tells: both events of a request name the same. */
+const dayOf = ({ time, data }: UsageEvent): string | undefined => {
+  const startMs = uuidv7TimeMs(data.requestId) ?? Date.parse(time);
+  return startMs >= 0 && startMs <= TIME_MS_MAX ? new Date(startMs).toISOString().slice(0, 10) : undefined;
 };
 
 /** Amounts are decimal strings in JSON. */

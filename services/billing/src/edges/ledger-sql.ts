@@ -62,7 +62,7 @@ SELECT event_id, part, kind, debit, credit, amount_nano, promo_nano
 FROM ledger_transfer WHERE event_id = $1 ORDER BY part`;
 
 /**
- * Writes transfers, accounts and charges per key, and returns the charges of every key with a cap as they are then.
+ * Writes transfers, accounts, charges per key and per day, and returns the charges of every key with a cap as they are then.
  * The accounts are locked, so absolute values can't overwrite anybody's change.
  */
 export const WRITE = `
@@ -84,6 +84,13 @@ WITH posted AS (
   FROM jsonb_to_recordset($3::jsonb) AS d (id text, account_id text, delta bigint)
   WHERE k.id = d.id COLLATE "C" AND k.account_id = d.account_id COLLATE "C"
   RETURNING k.id, k.account_id, k.spent_nano, k.cap_nano
+), days AS (
+  INSERT INTO usage_day AS u (account_id, day, key_id, model, cost_nano, request_count)
+  SELECT account_id, day, key_id, model, cost, requests
+  FROM jsonb_to_recordset($5::jsonb)
+    AS d (account_id text, day date, key_id text, model text, cost bigint, requests bigint)
+  ON CONFLICT (account_id, day, key_id, model)
+  DO UPDATE SET cost_nano = u.cost_nano + excluded.cost_nano, request_count = u.request_count + excluded.request_count
 )
 SELECT account_id, id, spent_nano FROM spent WHERE cap_nano IS NOT NULL
 UNION ALL

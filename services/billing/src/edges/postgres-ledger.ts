@@ -3,7 +3,7 @@ import type { LedgerEntry } from '@tunan/contracts';
 import type { Nano } from '@tunan/kernel';
 import { inTransaction, sqlState } from '@tunan/postgres';
 import type { AccountLedger } from '../domain/account-ledger.js';
-import type { LedgerChange } from '../domain/ledger-change.js';
+import type { DayChange, LedgerChange } from '../domain/ledger-change.js';
 import type { DeadLetter, UsageRecord } from '../domain/read-usage.js';
 import { ENTRY_KIND, type Transfer, type TransferKind } from '../domain/transfer.js';
 import {
@@ -101,6 +101,7 @@ class PostgresLedgerTransaction extends LedgerTransaction {
         })),
       ),
       publishedIds,
+      JSON.stringify(change.days.map(fromDay)),
     ];
     try {
       const { rows } = await this.#run<KeySpentRow>('billing-write', sql.WRITE, values);
@@ -198,6 +199,15 @@ const fromAccount = (account: AccountLedger): object => ({
   spent: account.spent.toString(),
   requests: account.requests,
   version: account.version,
+});
+
+const fromDay = (day: DayChange): object => ({
+  account_id: day.accountId,
+  day: day.day,
+  key_id: day.keyId,
+  model: day.model,
+  cost: day.cost.toString(),
+  requests: day.requests,
 });
 
 const groupByAccount = (rows: readonly KeySpentRow[]): SpentByKey => {

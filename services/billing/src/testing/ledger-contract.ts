@@ -25,6 +25,7 @@ const change = (facts: Partial<LedgerChange>): LedgerChange => ({
   transfers: [],
   accounts: [],
   keySpend: [],
+  days: [],
   ...facts,
 });
 

@@ -1,0 +1,94 @@
+import { describe, expect, it } from '@jest/globals';
+import { CatalogIndex, type UsageEvent } from '@tunan/contracts';
+import { priceOf } from '@tunan/kernel';
+import fc from 'fast-check';
+import { aCatalogSnapshot } from '../testing/catalog-snapshots.js';
+import { usageEventOf } from '../testing/usage-events.js';
+import { rerate } from './rerate.js';
+
+const SNAPSHOT = new CatalogIndex(aCatalogSnapshot(1));
+const PRICE = { input: 200_000_000n, cachedInput: 20_000_000n, output: 400_000_000n };
+
+const eventWith = (data: Partial<UsageEvent['data']>): UsageEvent => {
+  const event = usageEventOf({ accountId: 'acc_1' });
+  return { ...event, data: { ...event.data, price: PRICE, ...data } };
+};
+
+const check = (data: Partial<UsageEvent['data']>, charged?: bigint) => {
+  const event = eventWith(data);
+  return rerate(
+    { eventId: event.id, accountId: 'acc_1', event, charged: charged ?? event.data.cost },
+    SNAPSHOT,
+  );
+};
+
+const usage = { prompt: 1_000, cachedPrompt: 400, completion: 50, reasoning: 10 };
+const COST = priceOf(usage, PRICE);
+
+describe('rerate', () => {
+  it('finds no difference where the ledger took price × usage, whatever the usage', () => {
+    const tokens = fc.nat({ max: 10_000_000 });
+    fc.assert(
+      fc.property(tokens, tokens, tokens, (fresh, cachedPrompt, completion) => {
+        const some = { prompt: fresh + cachedPrompt, cachedPrompt, completion, reasoning: 0 };
+        const cost = priceOf(some, PRICE);
+        expect(check({ usage: some, cost })).toEqual({ rerated: cost, difference: null });
+      }),
+    );
+  });
+
+  it('reports a single nano-dollar in either direction', () => {
+    for (const cost of [COST - 1n, COST + 1n])
+      expect(check({ usage, cost }).difference).toMatchObject({
+        faults: ['cost'],
+        charged: cost,
+        stated: cost,
+        rerated: COST,
+      });
+  });
+
+  it('reports a ledger that took another amount than the event states', () => {
+    expect(check({ usage, cost: COST }, COST + 1n)).toEqual({
+      rerated: COST,
+      difference: expect.objectContaining({ faults: ['ledger'], charged: COST + 1n, stated: COST }),
+    });
+  });
+
+  it('reports an event whose price is not that of its snapshot', () => {
+    const cost = priceOf(usage, { ...PRICE, output: 1n });
+    expect(check({ usage, cost, price: { ...PRICE, output: 1n } }).difference).toMatchObject({
+      faults: ['price', 'cost'],
+      rerated: COST,
+    });
+  });
+
+  it('explains what the charging rules lower, and names the flags', () => {
+    expect(check({ usage, cost: 0n, flags: ['uncharged'] })).toMatchObject({
+      rerated: 0n,
+      difference: { faults: [], charged: 0n, rerated: COST, flags: ['uncharged'] },
+    });
+    for (const flag of ['clamped', 'overrun'])
+      expect(check({ usage, cost: COST - 7n, flags: [flag] })).toMatchObject({
+        rerated: COST - 7n,
+        difference: { faults: [], rerated: COST },
+      });
+  });
+
+  it('lets no flag explain a charge above price × usage, nor a charge for a failed answer', () => {
+    expect(check({ usage, cost: COST + 1n, flags: ['overrun'] }).difference?.faults).toEqual(['cost']);
+    expect(check({ usage, cost: 1n, flags: ['uncharged'] }).difference?.faults).toEqual(['cost']);
+    expect(check({ usage, cost: COST - 1n, flags: ['estimated'] }).difference?.faults).toEqual(['cost']);
+  });
+
+  it('reports what can not be priced: no snapshot, no such model, no event', () => {
+    const event = eventWith({ usage, cost: COST });
+    const charge = { eventId: event.id, accountId: 'acc_1', event, charged: COST };
+    expect(rerate(charge, undefined)).toMatchObject({ rerated: null, difference: { faults: ['unpriced'] } });
+    expect(check({ usage, cost: COST, model: 'gone' }).difference?.faults).toEqual(['unpriced']);
+    expect(rerate({ ...charge, event: null }, SNAPSHOT).difference).toMatchObject({
+      faults: ['event'],
+      charged: COST,
+      stated: null,
+    });
+  });
+});

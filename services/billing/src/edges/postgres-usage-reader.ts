@@ -1,0 +1,65 @@
+import { usageEvent, type DayUsage, type UsageEvent } from '@tunan/contracts';
+import type { Nano } from '@tunan/kernel';
+import type { Pool } from 'pg';
+import { z } from 'zod';
+import { UsageReader, type ChargedPage, type ChargedRequest, type DayRange } from '../ports/usage-reader.js';
+import { CHARGED_OF_ACCOUNT, CHARGED_OF_ALL, FIND_USAGE, USAGE_BY_DAY } from './usage-sql.js';
+
+interface DayRow {
+  readonly day: string;
+  readonly model: string;
+  readonly cost_nano: Nano;
+  readonly request_count: bigint;
+}
+
+interface ChargedRow {
+  readonly event_id: string;
+  readonly account_id: string;
+  readonly event: unknown;
+  readonly superseded: boolean;
+  readonly charged_nano: Nano;
+}
+
+/** Usage events, their days and their charges in Postgres. */
+export class PostgresUsageReader extends UsageReader {
+  constructor(private readonly pool: Pool) {
+    super();
+  }
+
+  override async find(accountId: string, requestId: string): Promise<UsageEvent | null> {
+    const { rows } = await this.pool.query<{ event: unknown }>(FIND_USAGE, [accountId, requestId]);
+    return rows[0] === undefined ? null : fromJson(rows[0].event);
+  }
+
+  override async byDay({ accountId, keyId, from, through }: DayRange): Promise<readonly DayUsage[]> {
+    const { rows } = await this.pool.query<DayRow>(USAGE_BY_DAY, [accountId, from, through, keyId]);
+    return rows.map((row) => ({
+      day: row.day,
+      model: row.model,
+      cost: row.cost_nano,
+      requests: Number(row.request_count),
+    }));
+  }
+
+  override async charged(
+    accountId: string | null,
+    afterEventId: string,
+    limit: number,
+  ): Promise<ChargedPage> {
+    const sql = accountId === null ? CHARGED_OF_ALL : CHARGED_OF_ACCOUNT;
+    const { rows } = await this.pool.query<ChargedRow>(sql, [accountId, afterEventId, limit]);
+    const next = rows.length < limit ? null : rows.at(-1)!.event_id;
+    return { requests: rows.map(toRequest), next };
+  }
+}
+
+/** @throws if the row is not an event of ours: nothing but a hand can have written that */
+const fromJson = (json: unknown): UsageEvent => z.decode(usageEvent, json as z.input<typeof usageEvent>);
+
+const toRequest = (row: ChargedRow): ChargedRequest => ({
+  eventId: row.event_id,
+  accountId: row.account_id,
+  event: row.event === null ? null : fromJson(row.event),
+  superseded: row.superseded,
+  charged: row.charged_nano,
+});
