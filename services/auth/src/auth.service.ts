@@ -88,6 +88,10 @@ export class AuthService extends AuthPort {
     return second.outcome === 'known' ? second : (COLD satisfies InspectReply);
   };
 
+  override findUsage: AuthPort['findUsage'] = async ({ accountId, requestId }) => ({
+    event: await this.parts.store.findUsage(accountId, requestId),
+  });
+
   override publish: AuthPort['publish'] = async ({ publications }) => {
     await this.parts.store.publish(publications, null);
     return {};

@@ -117,6 +117,18 @@ export const capLeft = ({ ledger }: HotAccount, keyId: string, key: KeyState): N
   return cap === null ? null : cap - (ledger.spentByKey[keyId] ?? 0n) - key.pending - key.held;
 };
 
+/** What a key with a cap has spent and has left, running requests aside; null if it has no cap. */
+export const budgetOf = (
+  { ledger }: HotAccount,
+  keyId: string,
+  key: KeyState,
+): { readonly spent: Nano; readonly left: Nano } | null => {
+  const cap = key.profile?.cap ?? null;
+  if (cap === null) return null;
+  const spent = (ledger.spentByKey[keyId] ?? 0n) + key.pending;
+  return { spent, left: cap - spent };
+};
+
 /** Whether a key may be used at all. */
 export const isKeyActive = (key: KeyState, nowMs: number): boolean =>
   key.profile?.status === 'active' && (key.profile.expiresAtMs === null || key.profile.expiresAtMs > nowMs);

@@ -2,6 +2,7 @@ import type { CountedAs, Hold, LedgerState, Publication } from '@tunan/contracts
 import type { Clock } from '@tunan/kernel';
 import type { SlidingWindow } from '@tunan/resilience';
 import {
+  budgetOf,
   isHot,
   isKeyActive,
   isSpendKnown,
@@ -183,11 +184,17 @@ export class AdmissionState {
     this.#remember(voidedRecord(requestId, accountId, giveBackRequest, known, nowMs), known);
   }
 
+  findUsage(accountId: string, requestId: string): EndedRecord | null {
+    const known = this.#book.ended.get(requestId);
+    return known?.accountId === accountId && known.charge !== null && known.detail !== null ? known : null;
+  }
+
   inspect(accountId: string, keyId: string, countedAs: CountedAs): InspectionResult {
     const nowMs = this.#time.nowMs();
     const account = this.#book.account(accountId);
     if (!isHot(account)) return this.#cold(account);
     const key = account.key(keyId);
+    if (!isSpendKnown(account, keyId, key)) return this.#cold(account);
     const waitMs =
       countedAs === 'read'
         ? takeOne(account.reads, READS_PER_MINUTE, nowMs)
@@ -200,6 +207,7 @@ export class AdmissionState {
       left: account.ledger.balance - account.pending,
       spent: account.ledger.spent + account.pending,
       requests: account.ledger.requests + account.pendingCharges,
+      keyBudget: budgetOf(account, keyId, key),
       profile: account.profile,
       limits: limitsOf(account, key, nowMs),
       retryAfterMs: waitMs === 0 ? null : waitMs,

@@ -47,6 +47,7 @@ export type InspectionResult =
       readonly left: Nano;
       readonly spent: Nano;
       readonly requests: number;
+      readonly keyBudget: { readonly spent: Nano; readonly left: Nano } | null;
       readonly profile: AccountProfile;
       readonly limits: Limits;
       readonly retryAfterMs: number | null;

@@ -65,6 +65,12 @@ export abstract class AdmissionStore {
   abstract void(requestId: string, accountId: string, giveBackRequest: boolean): Promise<void>;
 
   /**
+   * The usage event of a request that was settled, until its event is acknowledged; then, and of requests of other
+   * accounts, null.
+   */
+  abstract findUsage(accountId: string, requestId: string): Promise<UsageEvent | null>;
+
+  /**
    * State of an account. Takes one of its reads, or of the key's malformed requests, per minute; with none left,
    * `retryAfterMs` is set.
    */

@@ -1,4 +1,4 @@
-import type { CountedAs, Hold, Publication } from '@tunan/contracts';
+import type { CountedAs, Hold, Publication, UsageEvent } from '@tunan/contracts';
 import type { Admission } from '../domain/hold.js';
 import type {
   AccountPage,
@@ -43,6 +43,11 @@ export abstract class MachineAdmissionStore extends AdmissionStore {
 
   override void(requestId: string, accountId: string, giveBackRequest: boolean): Promise<void> {
     return this.#fast('void', requestId, accountId, giveBackRequest);
+  }
+
+  override async findUsage(accountId: string, requestId: string): Promise<UsageEvent | null> {
+    const record = await this.#fast('findUsage', accountId, requestId);
+    return record === null ? null : (usageEventOf(record) ?? null);
   }
 
   override inspect(accountId: string, keyId: string, countedAs: CountedAs): Promise<InspectionResult> {

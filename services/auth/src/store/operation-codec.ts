@@ -28,6 +28,7 @@ export type Operations = Pick<
   | 'renew'
   | 'settle'
   | 'void'
+  | 'findUsage'
   | 'inspect'
   | 'publish'
   | 'expiredHolds'

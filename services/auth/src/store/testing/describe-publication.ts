@@ -135,6 +135,7 @@ export const describePublication = (open: OpenHarness): void => {
         left: BALANCE,
         spent: 5n,
         requests: 2,
+        keyBudget: null,
         profile: aProfile(),
         // The request that holds credit is one of its limit.
         limits: expect.objectContaining({
@@ -143,6 +144,22 @@ export const describePublication = (open: OpenHarness): void => {
         retryAfterMs: null,
       });
       expect((await inspect('key_nobody')).keyActive).toBe(false);
+    });
+
+    it('shows what a key with a cap has spent and has left, pending charges included', async () => {
+      await heat(store, {
+        ledger: aLedger({ spentByKey: { [KEY]: 30n * TOKEN } }),
+        profile: aProfile({ keys: [aKey({ cap: 2_000n * TOKEN })] }),
+      });
+      const { hold } = await grant(store, { ceiling: 100 });
+      await store.settle(aSettlement(hold, { charge: aCharge(15, 5) }));
+      await grant(store, { ceiling: 100 });
+      expect(await inspect()).toMatchObject({ keyBudget: { spent: 50n * TOKEN, left: 1_950n * TOKEN } });
+    });
+
+    it('of a key whose spending is not known is cold', async () => {
+      await heat(store, { ledger: aLedger(), profile: aProfile({ keys: [aKey({ cap: 5n })] }) });
+      expect(await store.inspect(ACCOUNT, KEY, 'nothing')).toEqual({ outcome: 'cold' });
     });
 
     it('of a cold account is cold, and asks for it', async () => {

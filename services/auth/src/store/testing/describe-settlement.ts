@@ -50,6 +50,29 @@ export const describeSettlement = (open: OpenHarness): void => {
     return result.limits!.requests.limit - result.limits!.requests.remaining;
   };
 
+  describe('findUsage', () => {
+    it('tells the usage of a settled request at once, until its event is acknowledged', async () => {
+      const { hold } = await grant(store);
+      const find = (accountId = ACCOUNT) => harness.store.findUsage(accountId, hold.requestId);
+      expect(await find()).toBeNull();
+      await store.settle(aSettlement(hold));
+      const [event] = await events();
+      expect(await find()).toEqual(event);
+      expect(await find('acc_2')).toBeNull();
+      await harness.restart();
+      expect(await find()).toEqual(event);
+      const [entry] = await harness.store.readOutbox(0, 1);
+      await harness.store.ackOutbox(0, entry!.seq);
+      expect(await find()).toBeNull();
+    });
+
+    it('knows nothing of a request that was given up', async () => {
+      const { hold } = await grant(store);
+      await store.void(hold.requestId, ACCOUNT, true);
+      expect(await store.findUsage(ACCOUNT, hold.requestId)).toBeNull();
+    });
+  });
+
   describe('settle', () => {
     it('releases the hold, makes the charge pending and puts the event into the outbox, in one step', async () => {
       const { hold } = await grant(store, { ceiling: 200 });
