@@ -1,4 +1,4 @@
-import { authContract } from '@tunan/contracts';
+import { authContract, billingContract } from '@tunan/contracts';
 import { CatalogView, createNestContext, type ServiceDefinition } from '@tunan/service-kit';
 import { OpenExchanges } from './chat/open-exchanges.js';
 import { ingressConfig } from './ingress.config.js';
@@ -12,7 +12,7 @@ const GRACE_MS = 5_000;
 export const ingress: ServiceDefinition<typeof ingressConfig> = {
   name: 'ingress',
   config: ingressConfig,
-  requires: [authContract],
+  requires: [authContract, billingContract],
   stages: () => ['router'],
   postgres: false,
   async start(context) {

@@ -1,13 +1,17 @@
 import type { DynamicModule } from '@nestjs/common';
-import { AuthPort, authContract, ExchangeHandler } from '@tunan/contracts';
+import { AuthPort, authContract, BillingPort, billingContract, ExchangeHandler } from '@tunan/contracts';
 import { CatalogView, serviceModule, type ServiceContext } from '@tunan/service-kit';
 import { Inference } from './chat/inference.js';
 import { OpenExchanges } from './chat/open-exchanges.js';
 import { trustedProxies } from './client-address.js';
 import { AccountReads } from './endpoints/account-reads.js';
+import { BillingSubscription } from './endpoints/billing-subscription.js';
+import { BillingUsage } from './endpoints/billing-usage.js';
 import { ChatCompletions } from './endpoints/chat-completions.js';
 import { Embeddings } from './endpoints/embeddings.js';
+import { GetGeneration } from './endpoints/generation.js';
 import { GetModel, ListModels } from './endpoints/models.js';
+import { TokenUsage } from './endpoints/token-usage.js';
 import { UserSelf } from './endpoints/user-self.js';
 import { FailedAuthentications } from './failed-authentications.js';
 import type { ingressConfig } from './ingress.config.js';
@@ -25,6 +29,7 @@ export const ingressModule = (context: ServiceContext<typeof ingressConfig>): Dy
   };
   return serviceModule([
     { provide: AuthPort, useValue: context.port(authContract) },
+    { provide: BillingPort, useValue: context.port(billingContract) },
     { provide: ExchangeHandler, useValue: context.stage('router') },
     {
       provide: CatalogView,
@@ -58,6 +63,8 @@ export const ingressModule = (context: ServiceContext<typeof ingressConfig>): Dy
         inference: Inference,
         reads: AccountReads,
         refusals: Refusals,
+        auth: AuthPort,
+        billing: BillingPort,
       ) => {
         const api = new PublicApi(principals, refusals, clock, logger, {
           bodyBytesMax: config.INGRESS_BODY_BYTES_MAX,
@@ -67,10 +74,16 @@ export const ingressModule = (context: ServiceContext<typeof ingressConfig>): Dy
         api.route(new Embeddings(catalog, inference));
         api.route(new ListModels(catalog, reads, clock));
         api.route(new GetModel(catalog, reads, clock));
+        api.route(new GetGeneration(reads, auth, billing, clock));
         api.route(new UserSelf(reads, clock));
+        api.route(new TokenUsage(reads, clock));
+        for (const prefix of ['/v1', '']) {
+          api.route(new BillingSubscription(`${prefix}/dashboard/billing/subscription`, reads, clock));
+          api.route(new BillingUsage(`${prefix}/dashboard/billing/usage`, reads, billing, clock));
+        }
         return api;
       },
-      inject: [Principals, CatalogView, Inference, AccountReads, Refusals],
+      inject: [Principals, CatalogView, Inference, AccountReads, Refusals, AuthPort, BillingPort],
     },
   ]);
 };

@@ -81,6 +81,7 @@ export class FakeAuth extends AuthPort {
       : Promise.resolve(this.inspection);
   };
 
+  findUsage: AuthPort['findUsage'] = () => Promise.resolve({ event: null });
   publish: AuthPort['publish'] = () => Promise.resolve({});
   refresh: AuthPort['refresh'] = () => Promise.resolve({});
   catalog: AuthPort['catalog'] = () => Promise.resolve({ snapshot: null });
