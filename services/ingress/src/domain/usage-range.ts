@@ -4,6 +4,8 @@ import { Fault } from '@tunan/kernel';
 const DAY_MS = 86_400_000;
 const DEFAULT_DAYS = 30;
 const DATE = /^\d{4}-\d{2}-\d{2}$/;
+/** The first day of the calendar: there is no year 0. */
+const EARLIEST_MS = Date.parse('0001-01-01');
 
 /** UTC days, both included; empty if `from` is after `through`. */
 export interface UsageRange {
@@ -18,7 +20,7 @@ const dateOf = (query: Readonly<Record<string, unknown>>, param: string): number
   const value = query[param];
   if (value === undefined || value === '') return undefined;
   const ms = typeof value === 'string' && DATE.test(value) ? Date.parse(value) : Number.NaN;
-  if (!Number.isNaN(ms) && dayOf(ms) === value) return ms;
+  if (ms >= EARLIEST_MS && dayOf(ms) === value) return ms;
   throw new Fault('invalid_value', `'${param}' must be a date: YYYY-MM-DD.`, { param });
 };
 
@@ -31,9 +33,9 @@ const dateOf = (query: Readonly<Record<string, unknown>>, param: string): number
 export const usageRange = (query: Readonly<Record<string, unknown>>, nowMs: number): UsageRange => {
   const [start, end] = [dateOf(query, 'start_date'), dateOf(query, 'end_date')];
   const through = Math.min(end ?? nowMs, nowMs);
-  const earliest = through - (USAGE_DAYS_MAX - 1) * DAY_MS;
-  const from = Math.max(start ?? through - (DEFAULT_DAYS - 1) * DAY_MS, earliest, 0);
-  return { from: dayOf(from), through: dayOf(Math.max(through, 0)) };
+  const earliest = Math.max(through - (USAGE_DAYS_MAX - 1) * DAY_MS, EARLIEST_MS);
+  const from = Math.max(start ?? through - (DEFAULT_DAYS - 1) * DAY_MS, earliest);
+  return { from: dayOf(from), through: dayOf(through) };
 };
 
 /** Every day of a range. */

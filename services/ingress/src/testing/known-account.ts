@@ -12,6 +12,7 @@ export const knownAccount = (
   left: 1_000_000_000n,
   spent: 0n,
   requests: 0,
+  keyBudget: null,
   profile: {
     version: 1,
     status,
