@@ -41,6 +41,12 @@ export const hostConfig = configSchema({
   /** Default: one per service. Opened only where a service of this process is called by other processes. */
   TUNAN_INTERNAL_PORT: port().optional(),
   TUNAN_SIMULATOR_PORT: port().optional(),
+  /** Longest time for a public request to arrive, body included, in milliseconds: 408. */
+  TUNAN_REQUEST_MS_MAX: integer(1_000, 600_000).default(60_000),
+  /** Longest time for the header section of any request, in milliseconds: 408. */
+  TUNAN_HEADERS_MS_MAX: integer(1_000, 600_000).default(15_000),
+  /** A client that takes nothing of a finished answer for this long is disconnected, in milliseconds. */
+  TUNAN_WRITE_STALL_MS: integer(1_000, 600_000).default(60_000),
   TUNAN_DATA_DIR: z.string().min(1).default('.tunan'),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).optional(),
   /** Without it, mode embedded brings its own PostgreSQL. */

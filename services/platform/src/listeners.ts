@@ -19,7 +19,6 @@ export interface Listeners {
 
 /** Services that customers reach. */
 const PUBLIC_SERVICES: readonly ServiceName[] = ['ingress'];
-const PUBLIC_REQUEST_MS = 60_000;
 const INTERNAL_REQUEST_MS = 30_000;
 
 /** Opens what the targets need. */
@@ -27,11 +26,18 @@ export const openListeners = async (options: HostOptions, internal: boolean): Pr
   const { settings, mode, definitions } = options;
   const { host } = settings;
   const make = (name: string, port: number, requestTimeoutMs: number): Listener =>
-    new Listener({ name, host: host.TUNAN_HOST, port, requestTimeoutMs });
+    new Listener({
+      name,
+      host: host.TUNAN_HOST,
+      port,
+      requestTimeoutMs,
+      headersTimeoutMs: Math.min(host.TUNAN_HEADERS_MS_MAX, requestTimeoutMs),
+      writeStallMs: host.TUNAN_WRITE_STALL_MS,
+    });
   const targets: readonly ServiceName[] = definitions.map(({ name }) => name);
 
   const publicListener = targets.some((name) => PUBLIC_SERVICES.includes(name))
-    ? make('public', host.TUNAN_PORT, PUBLIC_REQUEST_MS)
+    ? make('public', host.TUNAN_PORT, host.TUNAN_REQUEST_MS_MAX)
     : undefined;
   const publicUrl = await publicListener?.listen();
   const publicPort = publicUrl === undefined ? host.TUNAN_PORT : Number(new URL(publicUrl).port);

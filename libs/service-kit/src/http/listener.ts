@@ -1,13 +1,10 @@
-import {
-  createServer,
-  STATUS_CODES,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-} from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { errorBody, Fault, type FaultCode } from '@tunan/kernel';
+import type { Duplex } from 'node:stream';
+import { Fault } from '@tunan/kernel';
 import { sendFault } from './error-response.js';
+import { formFault, HEADERS_MAX } from './request-form.js';
+import { answerUnreadable, endWith } from './unreadable-request.js';
 
 /** Answers requests below a path prefix. */
 export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -20,41 +17,77 @@ export interface ListenerOptions {
   readonly port: number;
   /** Longest time for a whole request to arrive, in milliseconds: a slow body is answered 408. */
   readonly requestTimeoutMs: number;
+  /** Longest time for the header section of a request to arrive, in milliseconds: 408 as well. */
+  readonly headersTimeoutMs: number;
+  /** A client that takes no byte of an answer that is otherwise complete for this long has gone, in milliseconds. */
+  readonly writeStallMs: number;
 }
 
 const HEADER_BYTES_MAX = 16 * 1024;
-const HEADERS_TIMEOUT_MS = 15_000;
 const TIMEOUT_CHECK_MS = 2_000;
 /** Above the idle timeout of common load balancers (60 s), so that they, not we, close an idle connection. */
 const KEEP_ALIVE_MS = 75_000;
 const IDLE_SWEEP_MS = 100;
+const STALL_CHECK_MS = 5_000;
+const CLOSE = { connection: 'close' } as const;
 
 /** A port cannot be listened on. */
 export class ListenError extends Error {}
 
 /**
  * One HTTP listener of the process. Requests go to the handler of the longest matching prefix; what no handler takes,
- * and what is not HTTP at all, is answered with the OpenAI error object.
+ * and what is not HTTP at all, is answered with the OpenAI error object. A handler sees only requests that can be read
+ * in one way, with repeated header lines joined by commas; a client that waits for "100 Continue" gets it when the
+ * handler begins to read.
  */
 export class Listener {
   readonly #server: Server;
   readonly #routes: { readonly prefix: string; readonly handle: RequestHandler }[] = [];
-
+  readonly #sockets = new Set<Socket>();
+  /** The answer to the last request of each connection. */
+  readonly #answers = new WeakMap<Duplex, ServerResponse>();
   #open = false;
 
   constructor(private readonly options: ListenerOptions) {
     this.#server = createServer(
       {
         maxHeaderSize: HEADER_BYTES_MAX,
-        headersTimeout: HEADERS_TIMEOUT_MS,
+        headersTimeout: options.headersTimeoutMs,
         requestTimeout: options.requestTimeoutMs,
         connectionsCheckingInterval: TIMEOUT_CHECK_MS,
         keepAliveTimeout: KEEP_ALIVE_MS,
         noDelay: true,
+        // Both are judged by us, so that the refusal is an answer of ours.
+        requireHostHeader: false,
+        joinDuplicateHeaders: true,
       },
       (request, response) => this.#dispatch(request, response),
     );
-    this.#server.on('clientError', answerClientError);
+    // Node drops what is above without a word; one more shows that there was more.
+    this.#server.maxHeadersCount = HEADERS_MAX + 1;
+    this.#server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
+    this.#server.on('clientError', (error, socket) =>
+      answerUnreadable(error, socket, this.#answers.get(socket)),
+    );
+    this.#server.on('connect', (_request, socket) =>
+      endWith(socket, new Fault('method_not_allowed', 'This is not a proxy.'), { allow: 'GET, HEAD, POST' }),
+    );
+    this.#server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+      request.once('resume', () => {
+        if (!response.headersSent) response.writeContinue();
+      });
+      this.#dispatch(request, response);
+    });
+    this.#server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) =>
+      sendFault(
+        response,
+        new Fault('unsupported_expectation', "The only expectation that is met is '100-continue'."),
+        CLOSE,
+      ),
+    );
   }
 
   get name(): string {
@@ -88,6 +121,8 @@ export class Listener {
       });
       this.#server.listen(port, host, resolve);
     });
+    const watch = setInterval(() => this.#watchWriters(), STALL_CHECK_MS).unref();
+    this.#server.once('close', () => clearInterval(watch));
     const address = this.#server.address() as AddressInfo;
     const shown = address.family === 'IPv6' ? `[${address.address}]` : address.address;
     return `http://${shown}:${address.port}`;
@@ -108,13 +143,27 @@ export class Listener {
   }
 
   #dispatch(request: IncomingMessage, response: ServerResponse): void {
-    const url = request.url ?? '/';
+    this.#answers.set(request.socket, response);
+    const formedBadly = formFault(request);
+    if (formedBadly !== undefined) return sendFault(response, formedBadly, CLOSE);
+    const url = request.url!;
     const route = this.#routes.find(({ prefix }) => matches(url, prefix));
     if (route !== undefined) return route.handle(request, response);
     const fault = this.#open
       ? new Fault('not_found', `Invalid URL (${request.method} ${pathOf(url)})`)
       : new Fault('service_unavailable', 'The service is starting. Please retry.', { retryAfterMs: 1_000 });
     sendFault(response, fault);
+  }
+
+  /** Answers that are complete but not taken have nobody else who watches over them. */
+  #watchWriters(): void {
+    const { writeStallMs } = this.options;
+    for (const socket of this.#sockets) {
+      const answer = this.#answers.get(socket);
+      if (answer === undefined || !answer.writableEnded || answer.writableFinished) continue;
+      // Node takes progress of a write for activity, and sets its own timeout again when the answer has gone out.
+      if (socket.timeout !== writeStallMs) socket.setTimeout(writeStallMs);
+    }
   }
 }
 
@@ -129,22 +178,3 @@ const PATH_CHARS_SHOWN = 200;
 
 /** A path as it may be shown: without its query, which may hold a secret, and not longer than a line. */
 export const pathOf = (url: string): string => url.split('?', 1)[0]!.slice(0, PATH_CHARS_SHOWN);
-
-const CLIENT_ERRORS: Readonly<Record<string, readonly [FaultCode, string]>> = {
-  HPE_HEADER_OVERFLOW: ['headers_too_large', `The header section is larger than ${HEADER_BYTES_MAX} bytes.`],
-  ERR_HTTP_REQUEST_TIMEOUT: ['request_timeout', 'The request did not arrive in time.'],
-};
-
-/** Answers what is not a readable HTTP request, then closes the connection. */
-const answerClientError = (error: NodeJS.ErrnoException, socket: Socket): void => {
-  if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
-  const [code, message] =
-    CLIENT_ERRORS[error.code ?? ''] ?? (['invalid_value', 'The request is not valid HTTP.'] as const);
-  const fault = new Fault(code, message);
-  const body = JSON.stringify(errorBody(fault));
-  socket.end(
-    `HTTP/1.1 ${fault.spec.status} ${STATUS_CODES[fault.spec.status] ?? ''}\r\n` +
-      `content-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\n` +
-      `connection: close\r\n\r\n${body}`,
-  );
-};
