@@ -1,42 +1,87 @@
 import { isUtf8 } from 'node:buffer';
 import { Fault } from '@tunan/kernel';
+import { measureJson } from './json-measure.js';
 
-/** Deepest nesting of a request body. Far above any real request, far below what breaks a serializer. */
-export const JSON_DEPTH_MAX = 64;
+const NUL = '\u0000';
 
 const invalidJson = (message: string, cause?: unknown): Fault =>
   new Fault('invalid_json', message, { cause });
 
 /**
- * Reads a request body as a JSON object.
- * @throws Fault `invalid_json` for bytes that are not UTF-8, text that is not JSON, or anything but an object
+ * Reads a request body as a JSON object that means the same to every parser: valid UTF-8, within the bounds of
+ * {@link measureJson}, no member twice, no `__proto__`, no NUL character.
+ * @throws Fault 400 `invalid_json`; `invalid_value` with `param` for a NUL
  */
 export const parseJsonObject = (bytes: Buffer): Record<string, unknown> => {
   if (!isUtf8(bytes)) throw invalidJson('The request body is not valid UTF-8.');
-  let value: unknown;
+  // A byte order mark is allowed in UTF-8 and means nothing.
+  const start = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
+  const text = bytes.toString('utf8', start);
+  const { members } = measureJson(text);
+  const value = parse(text);
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw invalidJson('The request body must be a JSON object.');
+  const found: Found = { members: 0, nul: false };
+  visit(value, found);
+  // Fewer members than were written means that one hid another.
+  if (found.members !== members)
+    throw invalidJson('The request body has an object with the same member twice.');
+  if (found.nul) refuseNul(value, '');
+  return value as Record<string, unknown>;
+};
+
+const parse = (text: string): unknown => {
   try {
-    // A byte order mark is allowed in UTF-8 and means nothing.
-    const start = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
-    value = JSON.parse(bytes.toString('utf8', start));
+    return JSON.parse(text);
   } catch (cause) {
     throw invalidJson(
       'We could not parse the JSON body of your request. Please check that it is complete JSON.',
       cause,
     );
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw invalidJson('The request body must be a JSON object.');
-  if (isDeeperThan(value, JSON_DEPTH_MAX))
-    throw invalidJson(`The request body is nested deeper than ${JSON_DEPTH_MAX} levels.`);
-  return value as Record<string, unknown>;
 };
 
-/** Recursion stops at the limit, so its own depth is bounded. */
-const isDeeperThan = (value: object, levels: number): boolean => {
-  if (levels === 0) return true;
-  for (const key in value) {
-    const child = (value as Record<string, unknown>)[key];
-    if (typeof child === 'object' && child !== null && isDeeperThan(child, levels - 1)) return true;
+/** What the objects of a value contain, all together. */
+interface Found {
+  members: number;
+  nul: boolean;
+}
+
+/** Recursion is bounded by the depth that was measured before. */
+const visit = (value: unknown, found: Found): void => {
+  if (typeof value === 'string') {
+    if (value.includes(NUL)) found.nul = true;
+  } else if (Array.isArray(value)) {
+    for (const item of value) visit(item, found);
+  } else if (typeof value === 'object' && value !== null) {
+    for (const key in value) {
+      const child = (value as Record<string, unknown>)[key];
+      if (key === '__proto__' || (key === 'constructor' && isPrototypeHolder(child))) throw prototypeMember();
+      if (key.includes(NUL)) found.nul = true;
+      found.members += 1;
+      visit(child, found);
+    }
   }
-  return false;
+};
+
+const isPrototypeHolder = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && Object.hasOwn(value, 'prototype');
+
+/** No API has such members; code that copies objects carelessly would change what all objects have. */
+const prototypeMember = (): Fault =>
+  invalidJson("The request body has a member '__proto__' or 'constructor.prototype'.");
+
+/** A NUL can't be stored by the ledger's database, and no model has a use for it. */
+const refuseNul = (value: unknown, path: string): void => {
+  if (typeof value === 'string') {
+    if (value.includes(NUL))
+      throw new Fault('invalid_value', `'${path}' contains a NUL character.`, { param: path });
+  } else if (Array.isArray(value)) {
+    value.forEach((item, index) => refuseNul(item, `${path}[${index}]`));
+  } else if (typeof value === 'object' && value !== null) {
+    for (const [key, child] of Object.entries(value)) {
+      if (key.includes(NUL)) throw invalidJson('The name of a member contains a NUL character.');
+      refuseNul(child, path === '' ? key : `${path}.${key}`);
+    }
+  }
 };
