@@ -3,6 +3,7 @@ import { CatalogView, createNestContext, type ServiceDefinition } from '@tunan/s
 import { OpenExchanges } from './chat/open-exchanges.js';
 import { ingressConfig } from './ingress.config.js';
 import { ingressModule } from './ingress.module.js';
+import { LoopDelay } from './loop-delay.js';
 import { PublicApi } from './public-api.js';
 
 /** Time that interrupted exchanges have to settle and say goodbye, in milliseconds. */
@@ -20,8 +21,10 @@ export const ingress: ServiceDefinition<typeof ingressConfig> = {
     const catalog = app.get(CatalogView);
     const exchanges = app.get(OpenExchanges);
     const api = app.get(PublicApi);
+    const loopDelay = app.get(LoopDelay);
     catalog.start();
     exchanges.start();
+    loopDelay.start();
     return {
       contracts: [],
       stages: {},
@@ -30,6 +33,7 @@ export const ingress: ServiceDefinition<typeof ingressConfig> = {
       async stop() {
         catalog.stop();
         exchanges.stop();
+        loopDelay.stop();
         await api.close();
         await app.close();
       },

@@ -18,6 +18,12 @@ const networks = () =>
 export const ingressConfig = configSchema({
   /** Largest request body, in bytes. */
   INGRESS_BODY_BYTES_MAX: integer(1_024, 100 * 1024 * 1024).default(20 * 1024 * 1024),
+  /** Bytes of request bodies in memory at once, beyond which new requests are refused (503). */
+  INGRESS_BODY_BYTES_IN_FLIGHT_MAX: integer(1_024, 100 * 1024 * 1024 * 1024).default(256 * 1024 * 1024),
+  /** Requests in flight at once, beyond which new ones are refused (503). */
+  INGRESS_REQUESTS_IN_FLIGHT_MAX: integer(1, 1_000_000).default(4_096),
+  /** 99th percentile of the event loop's delay above which new requests are refused (503), in milliseconds. */
+  INGRESS_LOOP_DELAY_MS_MAX: integer(10, 60_000).default(250),
   /** Longest life of one request, in milliseconds. */
   INGRESS_EXCHANGE_MS_MAX: integer(1_000, 3_600_000).default(600_000),
   /** Latest time of the response headers of a stream, in milliseconds; then comments keep the connection open. */

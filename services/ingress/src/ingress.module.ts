@@ -1,4 +1,5 @@
-import type { DynamicModule } from '@nestjs/common';
+import type { DynamicModule, FactoryProvider } from '@nestjs/common';
+import type { ConfigOf } from '@tunan/config';
 import { AuthPort, authContract, BillingPort, billingContract, ExchangeHandler } from '@tunan/contracts';
 import { CatalogView, serviceModule, type ServiceContext } from '@tunan/service-kit';
 import { Inference } from './chat/inference.js';
@@ -15,6 +16,8 @@ import { TokenUsage } from './endpoints/token-usage.js';
 import { UserSelf } from './endpoints/user-self.js';
 import { FailedAuthentications } from './failed-authentications.js';
 import type { ingressConfig } from './ingress.config.js';
+import { Intake } from './domain/intake.js';
+import { LoopDelay } from './loop-delay.js';
 import { Principals } from './principals.js';
 import { PublicApi } from './public-api.js';
 import { Refusals } from './refusals.js';
@@ -55,6 +58,8 @@ export const ingressModule = (context: ServiceContext<typeof ingressConfig>): Dy
       inject: [AuthPort],
     },
     { provide: AccountReads, useFactory: (auth: AuthPort) => new AccountReads(auth), inject: [AuthPort] },
+    { provide: LoopDelay, useFactory: () => new LoopDelay(clock) },
+    intakeProvider(config),
     {
       provide: PublicApi,
       useFactory: (
@@ -63,10 +68,11 @@ export const ingressModule = (context: ServiceContext<typeof ingressConfig>): Dy
         inference: Inference,
         reads: AccountReads,
         refusals: Refusals,
+        intake: Intake,
         auth: AuthPort,
         billing: BillingPort,
       ) => {
-        const api = new PublicApi(principals, refusals, clock, logger, {
+        const api = new PublicApi(principals, refusals, intake, clock, logger, {
           bodyBytesMax: config.INGRESS_BODY_BYTES_MAX,
           trustedProxies: trustedProxies(config.INGRESS_TRUSTED_PROXIES),
         });
@@ -83,7 +89,22 @@ export const ingressModule = (context: ServiceContext<typeof ingressConfig>): Dy
         }
         return api;
       },
-      inject: [Principals, CatalogView, Inference, AccountReads, Refusals, AuthPort, BillingPort],
+      inject: [Principals, CatalogView, Inference, AccountReads, Refusals, Intake, AuthPort, BillingPort],
     },
   ]);
 };
+
+const intakeProvider = (config: ConfigOf<typeof ingressConfig>): FactoryProvider<Intake> => ({
+  provide: Intake,
+  useFactory: (loop: LoopDelay) =>
+    new Intake(
+      {
+        requestsMax: config.INGRESS_REQUESTS_IN_FLIGHT_MAX,
+        bodyBytesMax: Math.max(config.INGRESS_BODY_BYTES_IN_FLIGHT_MAX, config.INGRESS_BODY_BYTES_MAX),
+        bodyBytesOne: config.INGRESS_BODY_BYTES_MAX,
+        loopDelayMsMax: config.INGRESS_LOOP_DELAY_MS_MAX,
+      },
+      () => loop.p99Ms,
+    ),
+  inject: [LoopDelay],
+});

@@ -5,6 +5,7 @@ import { apiKeyDigest, Fault, generateApiKey } from '@tunan/kernel';
 import { TestClock } from '@tunan/kernel/testing';
 import { createLogger } from '@tunan/service-kit';
 import { trustedProxies } from './client-address.js';
+import { Intake } from './domain/intake.js';
 import { FailedAuthentications } from './failed-authentications.js';
 import { Principals } from './principals.js';
 import { PublicApi } from './public-api.js';
@@ -27,6 +28,7 @@ describe('PublicApi', () => {
   let base: string;
   let handle: () => void;
   let handled: number;
+  let loopDelayMs: number;
 
   beforeEach(async () => {
     auth = new FakeAuth();
@@ -40,10 +42,13 @@ describe('PublicApi', () => {
     auth.inspection = knownAccount();
     clock = new TestClock();
     handled = 0;
+    loopDelayMs = 0;
     handle = () => undefined;
     const refusals = new Refusals(auth, clock, new FailedAuthentications(clock, 100));
     const principals = new Principals(auth, clock, 10);
-    api = new PublicApi(principals, refusals, clock, createLogger('silent'), {
+    const limits = { requestsMax: 5, bodyBytesMax: 10_000, bodyBytesOne: 1_024, loopDelayMsMax: 250 };
+    const intake = new Intake(limits, () => loopDelayMs);
+    api = new PublicApi(principals, refusals, intake, clock, createLogger('silent'), {
       bodyBytesMax: 1_024,
       trustedProxies: trustedProxies(['127.0.0.0/8']),
     });
@@ -241,5 +246,15 @@ describe('PublicApi', () => {
     }
     const refused = await call('GET', '/v1/nothing', { authorization, 'x-client-request-id': 'mine-1' });
     expect(refused.headers.get('x-client-request-id')).toBe('mine-1');
+  });
+
+  it('sheds load before it reads a body: 503 and Retry-After, and takes requests again afterwards', async () => {
+    loopDelayMs = 300;
+    const refused = await call('POST', CHAT, undefined, '{}');
+    expect(refused).toMatchObject({ status: 503, error: { code: 'service_unavailable' } });
+    expect(refused.headers.get('retry-after')).toBe('1');
+    loopDelayMs = 0;
+    for (let i = 0; i < 6; i += 1) expect((await call('POST', CHAT, undefined, '{}')).status).toBe(200);
+    expect(handled).toBe(6);
   });
 });

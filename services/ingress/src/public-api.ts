@@ -1,12 +1,15 @@
+import type { IncomingMessage } from 'node:http';
 import type { BlockList } from 'node:net';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Principal } from '@tunan/contracts';
 import { Fault, uuidv7, type Clock } from '@tunan/kernel';
-import { pathOf, sendFault, type HttpSurface, type Logger } from '@tunan/service-kit';
+import { pathOf, readBody, sendFault, type HttpSurface, type Logger } from '@tunan/service-kit';
 import { readApiKey } from './domain/bearer-token.js';
 import { clientAddress } from './client-address.js';
 import { corsHeaders, preflightHeaders } from './domain/cors.js';
 import { frameworkFault } from './domain/framework-fault.js';
+import type { Intake, Place } from './domain/intake.js';
+import { checkMediaType } from './domain/media-type.js';
 import { unknownPath } from './domain/unknown-path.js';
 import type { Principals } from './principals.js';
 import type { Refusal, Refusals } from './refusals.js';
@@ -45,6 +48,7 @@ const PREFIXES = ['/v1', '/api', '/dashboard'];
 interface Known extends RequestContext {
   apiKey: string;
   principal: Principal | undefined;
+  place: Place | undefined;
 }
 
 declare module 'fastify' {
@@ -68,21 +72,22 @@ export class PublicApi {
   constructor(
     private readonly principals: Principals,
     private readonly refusals: Refusals,
+    private readonly intake: Intake,
     private readonly clock: Clock,
     private readonly logger: Logger,
     private readonly options: PublicApiOptions,
   ) {
     this.#fastify = fastify({
       logger: false,
-      bodyLimit: options.bodyBytesMax,
       exposeHeadRoutes: false,
       return503OnClosing: false,
       frameworkErrors: (error, request, reply) => this.#answerError(error, request, reply),
     });
     this.#fastify.decorateRequest('tunan', null);
     this.#fastify.removeAllContentTypeParsers();
-    this.#fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
-      done(null, body),
+    // Media types are judged before: whatever is let through is read as bytes, within our bounds.
+    this.#fastify.addContentTypeParser('*', (request: FastifyRequest, payload: IncomingMessage) =>
+      readBody(payload, options.bodyBytesMax, request.tunan?.place?.take),
     );
     this.#fastify.setErrorHandler((error, request, reply) => this.#answerError(error, request, reply));
     this.#fastify.addHook('onRequest', (request, reply, done) => this.#begin(request, reply, done));
@@ -116,24 +121,35 @@ export class PublicApi {
   #begin(request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
     const known = this.#context(request);
     if (request.method === 'OPTIONS') return this.#preflight(request, reply);
-    const authenticated = (error?: unknown): void => {
-      if (!request.is404) return error === undefined ? done() : done(Fault.from(error));
+    const refuse = (error: unknown): void => {
       // Without this hook's end Fastify would read the body of a request that nobody handles.
-      this.#answerError(this.#notFound(request), request, reply);
+      this.#answerError(request.is404 ? this.#notFound(request) : error, request, reply);
+    };
+    const enter = (principal: Principal): void => {
+      known.principal = principal;
+      if (request.is404) throw this.#notFound(request);
+      this.#enter(principal, request, reply);
+      done();
     };
     try {
+      refuseRepeated('authorization', request.raw);
       known.apiKey = readApiKey(request.headers.authorization);
       const found = this.principals.find(known.apiKey);
-      if (found instanceof Promise)
-        return void found.then((principal) => {
-          known.principal = principal;
-          authenticated();
-        }, authenticated);
-      known.principal = found;
+      if (found instanceof Promise) void found.then(enter).catch(refuse);
+      else enter(found);
     } catch (error) {
-      return authenticated(error);
+      refuse(error);
     }
-    authenticated();
+  }
+
+  /** Takes on a request that will be handled. */
+  #enter(principal: Principal, { raw, tunan }: FastifyRequest, reply: FastifyReply): void {
+    if (reply.raw.closed) throw new Fault('client_closed', 'The client went away.');
+    const { headers, method } = raw;
+    if (method === 'POST') checkMediaType(headers['content-type'], headers['content-encoding']);
+    const place = this.intake.enter(principal);
+    tunan!.place = place;
+    reply.raw.once('close', place.leave);
   }
 
   #preflight(request: FastifyRequest, reply: FastifyReply): void {
@@ -150,8 +166,8 @@ export class PublicApi {
 
   #handle(endpoint: Endpoint, request: FastifyRequest, reply: FastifyReply): void {
     reply.hijack();
-    const { principal, ...known } = request.tunan!;
-    const authenticated = { ...known, principal: principal!, raw: request };
+    const { requestId, startedMs, headers, apiKey, principal } = request.tunan!;
+    const authenticated = { requestId, startedMs, headers, apiKey, principal: principal!, raw: request };
     try {
       const answering = endpoint.handle(authenticated, reply);
       if (answering instanceof Promise)
@@ -172,7 +188,14 @@ export class PublicApi {
     const theirs = request.headers['x-client-request-id'];
     if (typeof theirs === 'string' && CLIENT_REQUEST_ID.test(theirs)) headers['x-client-request-id'] = theirs;
     const startedMs = this.clock.monotonicMs();
-    return (request.tunan = { requestId, startedMs, headers, apiKey: '', principal: undefined });
+    return (request.tunan = {
+      requestId,
+      startedMs,
+      headers,
+      apiKey: '',
+      principal: undefined,
+      place: undefined,
+    });
   }
 
   #answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
@@ -181,6 +204,7 @@ export class PublicApi {
   }
 
   #fail(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+    if (reply.raw.destroyed) return;
     const fault = Fault.from(error);
     const { principal, requestId } = this.#context(request);
     if (fault.code === 'internal_error')
@@ -203,14 +227,11 @@ export class PublicApi {
     const context = this.#context(request);
     const allow =
       fault.code === 'method_not_allowed' ? { allow: [...this.#methods(request), 'OPTIONS'].join(', ') } : {};
-    // The rest of a body that was refused is not read: the connection can't be used again.
-    const close = fault.code === 'request_too_large' ? { connection: 'close' } : {};
     sendFault(reply.raw, fault, {
       ...context.headers,
       ...headers,
       'openai-processing-ms': String(Math.round(this.clock.monotonicMs() - context.startedMs)),
       ...allow,
-      ...close,
     });
   }
 
@@ -231,3 +252,11 @@ export class PublicApi {
 /** Paths of an endpoint; a parameter takes one segment. */
 const patternOf = (path: string): RegExp =>
   new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/:\w+/g, '[^/]+')}$`);
+
+/** Two keys name two accounts: which of them pays must not be a matter of taste. */
+const refuseRepeated = (name: string, { headers, rawHeaders }: IncomingMessage): void => {
+  // Lines of one name come joined with commas; one line may have some too.
+  if (!(headers[name] as string | undefined)?.includes(',')) return;
+  const lines = rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === name);
+  if (lines.length > 1) throw new Fault('invalid_value', `There is more than one header '${name}'.`);
+};

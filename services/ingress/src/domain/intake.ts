@@ -1,0 +1,112 @@
+import { Fault } from '@tunan/kernel';
+
+/** What requests may occupy of this process at once. */
+export interface IntakeLimits {
+  /** Requests from their key's recognition to their answer's end. */
+  readonly requestsMax: number;
+  /** Bytes of their bodies. */
+  readonly bodyBytesMax: number;
+  /** Bytes of the largest body: an account may always send one. */
+  readonly bodyBytesOne: number;
+  /** 99th percentile of the event loop's delay, in milliseconds, above which the process is overloaded. */
+  readonly loopDelayMsMax: number;
+}
+
+/** Whose request it is. */
+export interface IntakeParty {
+  readonly accountId: string;
+  readonly tier: 'free' | 'paid';
+}
+
+/** What is occupied, by everybody or by one account. */
+interface Occupied {
+  requests: number;
+  bytes: number;
+}
+
+/** Paid requests go on where free ones are refused: the last fifth of every limit is theirs. */
+const FREE_SHARE = 0.8;
+/** No account takes more than this of the process, so that none keeps the others out. */
+const ACCOUNT_SHARE = 0.25;
+const RETRY_AFTER_MS = 1_000;
+
+const overloaded = (internal: string): Fault =>
+  new Fault('overloaded', 'The server is overloaded. Please retry.', {
+    retryAfterMs: RETRY_AFTER_MS,
+    internal,
+  });
+
+const ownShare = (what: string): Fault =>
+  new Fault('rate_limit_exceeded', `Rate limit reached: too many ${what} at the same time.`, {
+    retryAfterMs: RETRY_AFTER_MS,
+  });
+
+/**
+ * Decides which requests are taken on, before their bodies are read. Bytes count as they arrive and not as they are
+ * announced: announcing costs a client nothing, and would keep others out.
+ */
+export class Intake {
+  readonly #all: Occupied = { requests: 0, bytes: 0 };
+  readonly #byAccount = new Map<string, Occupied>();
+  readonly #accountRequestsMax: number;
+  readonly #accountBytesMax: number;
+
+  /** @param loopDelayMs the event loop's delay at present, 99th percentile in milliseconds */
+  constructor(
+    private readonly limits: IntakeLimits,
+    private readonly loopDelayMs: () => number,
+  ) {
+    this.#accountRequestsMax = Math.max(1, limits.requestsMax * ACCOUNT_SHARE);
+    this.#accountBytesMax = Math.max(limits.bodyBytesOne, limits.bodyBytesMax * ACCOUNT_SHARE);
+  }
+
+  /** What all requests that were taken on occupy at present. */
+  get occupied(): Readonly<Occupied> {
+    return this.#all;
+  }
+
+  /**
+   * Takes a request on. Its place must be left when its answer has ended.
+   * @throws Fault `overloaded`; `rate_limit_exceeded` if it is the account's own requests that fill its share
+   */
+  enter({ accountId, tier }: IntakeParty): Place {
+    const share = tier === 'free' ? FREE_SHARE : 1;
+    const { requestsMax, bodyBytesMax, loopDelayMsMax } = this.limits;
+    if (this.loopDelayMs() > loopDelayMsMax * share) throw overloaded('the event loop is late');
+    if (this.#all.requests >= requestsMax * share) throw overloaded('too many requests in flight');
+    if (this.#all.bytes >= bodyBytesMax * share) throw overloaded('too many body bytes in flight');
+    const own = this.#byAccount.get(accountId) ?? { requests: 0, bytes: 0 };
+    if (own.requests >= this.#accountRequestsMax) throw ownShare('requests');
+    this.#byAccount.set(accountId, own);
+    this.#all.requests += 1;
+    own.requests += 1;
+    let held = 0;
+    return {
+      take: (bytes) => {
+        if (this.#all.bytes + bytes > bodyBytesMax * share) throw overloaded('too many body bytes in flight');
+        if (own.bytes + bytes > this.#accountBytesMax) throw ownShare('large requests');
+        this.#all.bytes += bytes;
+        own.bytes += bytes;
+        held += bytes;
+      },
+      leave: () => {
+        this.#all.requests -= 1;
+        this.#all.bytes -= held;
+        own.requests -= 1;
+        own.bytes -= held;
+        if (own.requests === 0) this.#byAccount.delete(accountId);
+      },
+    };
+  }
+}
+
+/** The place of a request that was taken on. */
+export interface Place {
+  /**
+   * Counts bytes of its body that have arrived.
+   * @throws Fault `overloaded` or `rate_limit_exceeded` if they are too many; they are not counted then
+   */
+  readonly take: (bytes: number) => void;
+  /** Gives everything back. Once. */
+  readonly leave: () => void;
+}
