@@ -74,6 +74,7 @@ describe('Inference', () => {
   let url: string;
   let stream = false;
   let includeUsage = false;
+  let timeouts: InferenceRequest['timeouts'];
 
   beforeEach(async () => {
     auth = new FakeAuth();
@@ -90,6 +91,7 @@ describe('Inference', () => {
     url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     stream = false;
     includeUsage = false;
+    timeouts = { headersMs: null, silenceMs: null, totalMs: null };
   });
 
   afterEach(async () => {
@@ -112,6 +114,7 @@ describe('Inference', () => {
     ceiling: null,
     promptLikely: 10,
     promptBound: 20,
+    timeouts,
     traceparent: undefined,
     startedMs: clock.monotonicMs(),
     headers: { 'x-request-id': 'r1' },
@@ -280,6 +283,47 @@ describe('Inference', () => {
       expect(client.seen.status).toBe(200);
       expect(client.seen.text).toContain('data: {"error":');
       expect(auth.settlements).toMatchObject([{ outcome: 'failed' }]);
+    });
+
+    it('that opened before anything had answered says in its usage chunk what served it', async () => {
+      includeUsage = true;
+      const client = call();
+      await router.called;
+      clock.advance(KEEP_ALIVE_MS + 1_000);
+      await settleDown(() => client.seen.text === ': keep-alive\n\n');
+      expect(client.seen.headers['x-tunan-provider']).toBeUndefined();
+      const sink = await router.stream();
+      sink.frames(content, 1);
+      sink.usage(usage, usageFrame);
+      sink.end();
+      await client.answered;
+      expect(client.seen.text).toContain('"tunan":{"provider":"deepseek","upstream_model":"m"');
+    });
+
+    it('opens before its client gives up, and is kept alive within a third of its read timeout', async () => {
+      timeouts = { headersMs: 6_000, silenceMs: 6_000, totalMs: null };
+      const client = call();
+      await router.called;
+      clock.advance(4_500);
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(client.seen.status).toBe(0);
+      clock.advance(1_000);
+      await settleDown(() => client.seen.text === ': keep-alive\n\n');
+      clock.advance(2_250);
+      await settleDown(() => client.seen.text === ': keep-alive\n\n'.repeat(2));
+      expect(router.exchange.deadlineMs).toBeGreaterThan(500_000);
+      client.leave();
+      await settleDown(() => router.exchange.signal.aborted);
+    });
+
+    it('has the deadline that its client asked for', async () => {
+      timeouts = { headersMs: null, silenceMs: null, totalMs: 20_000 };
+      const startedMs = clock.monotonicMs();
+      const client = call();
+      await router.called;
+      expect(router.exchange.deadlineMs).toBe(startedMs + 20_000);
+      client.leave();
+      await settleDown(() => router.exchange.signal.aborted);
     });
 
     it('tells the stages that its client went away, and charges what they report then', async () => {

@@ -10,13 +10,14 @@ import {
 } from '@tunan/contracts';
 import { Fault, type Clock } from '@tunan/kernel';
 import { sendFault, type Logger } from '@tunan/service-kit';
+import { answerTimes, type ClientTimeouts } from '../domain/client-timeouts.js';
 import { denialFault } from '../domain/denial.js';
 import { limitHeaders } from '../domain/limit-headers.js';
 import type { Principals } from '../principals.js';
 import { Admission, type Denied, type Granted } from './admission.js';
 import type { OpenExchanges } from './open-exchanges.js';
 import { Settlement } from './settlement.js';
-import { StreamAnswer, type StreamTimes } from './stream-answer.js';
+import { StreamAnswer } from './stream-answer.js';
 import { UnaryAnswer } from './unary-answer.js';
 
 /** One validated inference request. */
@@ -37,6 +38,7 @@ export interface InferenceRequest {
   readonly ceiling: number | null;
   readonly promptLikely: number;
   readonly promptBound: number;
+  readonly timeouts: ClientTimeouts;
   readonly traceparent: string | undefined;
   readonly startedMs: number;
   /** Headers that every answer to this request has. */
@@ -44,7 +46,11 @@ export interface InferenceRequest {
 }
 
 /** Bounds of exchanges, in milliseconds. */
-export interface InferenceTimes extends StreamTimes {
+export interface InferenceTimes {
+  /** Latest time of a stream's response headers after its start, and longest silence after them. */
+  readonly keepAliveMs: number;
+  /** A client that takes nothing of its stream for this long has gone. */
+  readonly writeStallMs: number;
   readonly exchangeMsMax: number;
 }
 
@@ -115,12 +121,24 @@ export class Inference {
       abort: () => abort.abort(),
       closed: () => this.exchanges.delete(answer),
     };
+    const times = answerTimes(this.times, request.timeouts, request.stream);
+    const deadlineMs = request.startedMs + times.totalMs;
     const answer = request.stream
-      ? new StreamAnswer({ ...options, includeUsage: request.includeUsage, times: this.times })
+      ? new StreamAnswer({
+          ...options,
+          includeUsage: request.includeUsage,
+          times: {
+            headersAtMs: request.startedMs + times.headersMs,
+            keepAliveMs: times.keepAliveMs,
+            writeStallMs: this.times.writeStallMs,
+          },
+        })
       : new UnaryAnswer(options);
     this.exchanges.add(answer);
     try {
-      const reply = await this.router.handle(this.#toExchange(request, granted.hold.ceiling, abort.signal));
+      const reply = await this.router.handle(
+        this.#toExchange(request, granted.hold.ceiling, deadlineMs, abort.signal),
+      );
       if (reply.kind === 'stream') {
         if (answer instanceof StreamAnswer) return answer.pipe(reply.body, reply.served);
         throw new Fault('internal_error', 'Internal error.', {
@@ -134,7 +152,7 @@ export class Inference {
     }
   }
 
-  #toExchange(request: InferenceRequest, ceiling: number, signal: AbortSignal): Exchange {
+  #toExchange(request: InferenceRequest, ceiling: number, deadlineMs: number, signal: AbortSignal): Exchange {
     return {
       requestId: request.requestId,
       operation: request.operation,
@@ -142,7 +160,7 @@ export class Inference {
       stream: request.stream,
       ceiling,
       includeUsage: request.includeUsage,
-      deadlineMs: request.startedMs + this.times.exchangeMsMax,
+      deadlineMs,
       signal,
       traceparent: request.traceparent,
       caller: { accountId: request.principal.accountId, tier: request.principal.tier },

@@ -2,13 +2,13 @@ import type { CancelTimer, Clock } from '@tunan/kernel';
 
 /** A request that has been admitted and is not settled. */
 export interface OpenExchange {
-  /** Called about once a second with the monotonic time: renewals, keep-alives, stalled writes. */
+  /** Called about four times a second with the monotonic time: renewals, keep-alives, stalled writes. */
   tick(nowMs: number): void;
   /** Ends the exchange because the process stops. */
   interrupt(): void;
 }
 
-const TICK_MS = 1_000;
+const TICK_MS = 250;
 
 /** All exchanges under way. One timer serves them all, however many there are. */
 export class OpenExchanges {

@@ -12,7 +12,9 @@ const FRAME_END = '\n\n';
 
 /** Timing of a stream towards the client, in milliseconds. */
 export interface StreamTimes {
-  /** Latest time of the response headers after the start, and interval of keep-alives while nothing else is sent. */
+  /** Monotonic time at which the response headers go out, content or not. */
+  readonly headersAtMs: number;
+  /** Interval of keep-alives while nothing else is sent, once the headers are out. */
   readonly keepAliveMs: number;
   /** A client that takes nothing for this long has gone. */
   readonly writeStallMs: number;
@@ -43,11 +45,11 @@ export class StreamAnswer implements ReplySink, OpenExchange {
   #usageFrame: Buffer | undefined;
   #clientGone = false;
   #ended = false;
-  #lastWriteMs: number;
+  #servedUnknownAtHead = false;
+  #lastWriteMs = 0;
   #blockedSinceMs: number | undefined;
 
   constructor(private readonly options: StreamAnswerOptions) {
-    this.#lastWriteMs = options.clock.monotonicMs();
     options.response.on('drain', () => {
       this.#blockedSinceMs = undefined;
       this.#body?.resume();
@@ -95,10 +97,15 @@ export class StreamAnswer implements ReplySink, OpenExchange {
     if (this.#clientGone) return;
     if (this.#blockedSinceMs !== undefined) {
       if (nowMs - this.#blockedSinceMs >= times.writeStallMs) this.options.response.destroy();
-    } else if (nowMs - this.#lastWriteMs >= times.keepAliveMs) {
+    } else if (nowMs >= this.#keepAliveDueMs(times)) {
       this.#writeHead();
       this.#write(KEEP_ALIVE);
     }
+  }
+
+  /** Before the headers are out nothing may be sent: what comes then may still be an error with its status. */
+  #keepAliveDueMs({ headersAtMs, keepAliveMs }: StreamTimes): number {
+    return this.options.response.headersSent ? this.#lastWriteMs + keepAliveMs : headersAtMs;
   }
 
   interrupt(): void {
@@ -150,7 +157,8 @@ export class StreamAnswer implements ReplySink, OpenExchange {
 
   #usageChunk(frame: Buffer, charge: SettleReply): Buffer {
     const replace = this.#usage === null || charge.flags.length > 0;
-    return withCost(frame, FRAME_END, charge.usage, charge.cost, replace);
+    const served = this.#servedUnknownAtHead ? this.#served : null;
+    return withCost(frame, FRAME_END, { usage: charge.usage, cost: charge.cost, served, replace });
   }
 
   #onClientGone(): void {
@@ -164,6 +172,7 @@ export class StreamAnswer implements ReplySink, OpenExchange {
   #writeHead(): void {
     const { response } = this.options;
     if (response.headersSent) return;
+    this.#servedUnknownAtHead = this.#served === null;
     response.writeHead(200, {
       ...this.options.headers(this.#served),
       'content-type': 'text/event-stream; charset=utf-8',

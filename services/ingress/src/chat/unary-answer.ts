@@ -43,7 +43,12 @@ export class UnaryAnswer implements OpenExchange {
       });
       if (this.#clientGone) return;
       const replace = usage === null || charge.flags.length > 0;
-      const body = withCost(reply.body, '', charge.usage, charge.cost, replace);
+      const body = withCost(reply.body, '', {
+        usage: charge.usage,
+        cost: charge.cost,
+        served: null,
+        replace,
+      });
       response.writeHead(200, {
         ...this.options.headers(served),
         'content-type': 'application/json; charset=utf-8',

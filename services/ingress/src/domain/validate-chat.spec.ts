@@ -4,6 +4,7 @@ import { CHAT_PARAMETER_RULES } from './parameter-rules.js';
 import { parseJsonObject } from './json-object.js';
 import { validateChat } from './validate-chat.js';
 
+const textModel = { model: 'deepseek-chat', vision: false };
 const minimal = { model: 'deepseek-chat', messages: [{ role: 'user', content: 'Hi' }] };
 
 const faultOf = (run: () => unknown): Fault => {
@@ -15,10 +16,71 @@ const faultOf = (run: () => unknown): Fault => {
   throw new Error('nothing was refused');
 };
 
+const call = { id: 'c1', type: 'function', function: { name: 'f', arguments: '{}' } };
+const user = minimal.messages[0]!;
+const image = { type: 'image_url', image_url: { url: 'https://example.com/a.png' } };
+
+/** What is wrong, the conversation, and the member that is named. */
+const messageCases = (
+  [
+    [
+      'an image on a text model',
+      [{ role: 'user', content: [image] }],
+      'messages[0].content[0]',
+      'unsupported_parameter',
+    ],
+    ['an image in a system message', [{ role: 'system', content: [image] }], 'messages[0].content[0].type'],
+    ['a long name', [{ ...user, name: 'x'.repeat(65) }], 'messages[0].name'],
+    ['a call without a result', [user, { role: 'assistant', tool_calls: [call] }], 'messages[1].tool_calls'],
+    [
+      'a call whose result comes too late',
+      [
+        user,
+        { role: 'assistant', tool_calls: [call] },
+        user,
+        { role: 'tool', tool_call_id: 'c1', content: '' },
+      ],
+      'messages[1].tool_calls',
+    ],
+    ['tool calls that are none', [{ role: 'assistant', tool_calls: [] }], 'messages[0].tool_calls'],
+    [
+      'a call without an id',
+      [{ role: 'assistant', tool_calls: [{ ...call, id: '' }] }],
+      'messages[0].tool_calls[0]',
+    ],
+    [
+      'arguments that are no text',
+      [{ role: 'assistant', tool_calls: [{ ...call, function: { name: 'f', arguments: {} } }] }],
+      'messages[0].tool_calls[0].function',
+    ],
+    ['a function result after no call', [user, { role: 'function', name: 'f', content: '' }], 'messages[1]'],
+    [
+      'a function result without a name',
+      [
+        { role: 'assistant', function_call: call.function },
+        { role: 'function', content: '' },
+      ],
+      'messages[1].name',
+    ],
+    [
+      'a legacy call without arguments',
+      [{ role: 'assistant', function_call: { name: 'f' } }],
+      'messages[0].function_call',
+    ],
+    [
+      'thinking that is no text',
+      [{ role: 'assistant', content: '', reasoning_content: 5 }],
+      'messages[0].reasoning_content',
+    ],
+  ] as const
+).map(
+  ([what, messages, param, code = 'invalid_value']) => [what, { ...minimal, messages }, code, param] as const,
+);
+
 describe('validateChat', () => {
   it('takes a minimal request and leaves it as it is, unknown members included', () => {
     const body = { ...minimal, top_k: 5, temperature: null };
-    expect(validateChat(body)).toBe(body);
+    expect(validateChat(body, textModel)).toBe(body);
   });
 
   const numeric = Object.entries(CHAT_PARAMETER_RULES).flatMap(([name, rule]) =>
@@ -30,7 +92,7 @@ describe('validateChat', () => {
     (name, rule) => {
       const step = rule.type === 'integer' ? 1 : 0.01;
       for (const value of [rule.min, rule.max])
-        expect(validateChat({ ...minimal, [name]: value })).toBeDefined();
+        expect(validateChat({ ...minimal, [name]: value }, textModel)).toBeDefined();
       for (const value of [
         rule.min - step,
         rule.max + step,
@@ -40,7 +102,7 @@ describe('validateChat', () => {
         [rule.min],
         true,
       ])
-        expect(faultOf(() => validateChat({ ...minimal, [name]: value }))).toMatchObject({
+        expect(faultOf(() => validateChat({ ...minimal, [name]: value }, textModel))).toMatchObject({
           code: 'invalid_value',
           param: name,
         });
@@ -93,6 +155,7 @@ describe('validateChat', () => {
       'invalid_value',
       'messages[0].tool_call_id',
     ],
+    ...messageCases,
     ['stream as a number', { ...minimal, stream: 1 }, 'invalid_value', 'stream'],
     [
       'stream_options without stream',
@@ -120,8 +183,14 @@ describe('validateChat', () => {
       'invalid_value',
       'tools[0].function.name',
     ],
+    ['functions that are none', { ...minimal, functions: {} }, 'invalid_value', 'functions'],
+    ['a function without a name', { ...minimal, functions: [{}] }, 'invalid_value', 'functions[0].name'],
+    ['an unknown function_call', { ...minimal, function_call: 'any' }, 'invalid_value', 'function_call'],
   ])('refuses %s', (_, body, code, param) => {
-    expect(faultOf(() => validateChat(body as Record<string, unknown>))).toMatchObject({ code, param });
+    expect(faultOf(() => validateChat(body as Record<string, unknown>, textModel))).toMatchObject({
+      code,
+      param,
+    });
   });
 
   it('takes an assistant without content if it calls tools, and the results of those calls', () => {
@@ -132,7 +201,20 @@ describe('validateChat', () => {
       { role: 'tool', tool_call_id: 'c1', content: 'ok' },
       { role: 'system', content: 'a system message may stand anywhere' },
     ];
-    expect(validateChat({ ...minimal, messages })).toBeDefined();
+    expect(validateChat({ ...minimal, messages }, textModel)).toBeDefined();
+  });
+
+  it('takes functions, function_call and the role function, which came before tools', () => {
+    const messages = [
+      ...minimal.messages,
+      { role: 'assistant', content: null, function_call: { name: 'f', arguments: '{}' } },
+      { role: 'function', name: 'f', content: '21 degrees' },
+    ];
+    const functions = [{ name: 'f', parameters: { type: 'object' } }];
+    for (const choice of ['auto', 'none', { name: 'f' }])
+      expect(
+        validateChat({ ...minimal, messages, functions, function_call: choice }, textModel),
+      ).toBeDefined();
   });
 });
 

@@ -1,7 +1,7 @@
 import type { ChatRequest } from '@tunan/contracts';
 import { invalidValue, missing } from './parameter-faults.js';
 import { CHAT_PARAMETER_RULES, type ParameterRule } from './parameter-rules.js';
-import { validateMessages } from './validate-messages.js';
+import { validateMessages, type MessageCapabilities } from './validate-messages.js';
 
 const STOPS_MAX = 4;
 const STOP_CHARS_MAX = 1_024;
@@ -18,9 +18,12 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
  * Checks a chat request's shape and ranges, except `model`. Nothing is coerced or changed; unknown members stay.
  * @throws Fault 400 with `param` set
  */
-export const validateChat = (body: Record<string, unknown>): ChatRequest => {
+export const validateChat = (
+  body: Record<string, unknown>,
+  capabilities: MessageCapabilities,
+): ChatRequest => {
   if (body['messages'] === undefined) throw missing('messages');
-  validateMessages(body['messages']);
+  validateMessages(body['messages'], capabilities);
   for (const name in body) {
     const value = body[name];
     if (value === null || value === undefined) continue;
@@ -99,20 +102,38 @@ const checkTools = (value: unknown): void => {
     const param = `tools[${index}]`;
     if (!isObject(tool) || tool['type'] !== 'function' || !isObject(tool['function']))
       throw invalidValue(param, `'${param}' must be {"type": "function", "function": {…}}.`);
-    const { name, parameters } = tool['function'];
-    if (typeof name !== 'string' || !TOOL_NAME.test(name))
-      throw invalidValue(
-        `${param}.function.name`,
-        'A tool name has 1 to 64 letters, digits, underscores or dashes.',
-      );
-    if (names.has(name)) throw invalidValue(`${param}.function.name`, `There are two tools named '${name}'.`);
-    if (parameters != null && !isObject(parameters))
-      throw invalidValue(
-        `${param}.function.parameters`,
-        'The parameters of a tool must be a JSON schema object.',
-      );
-    names.add(name);
+    checkDefinition(tool['function'], `${param}.function`, names);
   });
+};
+
+const checkDefinition = (definition: Record<string, unknown>, param: string, names: Set<string>): void => {
+  const { name, description, parameters } = definition;
+  if (typeof name !== 'string' || !TOOL_NAME.test(name))
+    throw invalidValue(`${param}.name`, 'A tool name has 1 to 64 letters, digits, underscores or dashes.');
+  if (names.has(name)) throw invalidValue(`${param}.name`, `There are two tools named '${name}'.`);
+  if (description != null && typeof description !== 'string')
+    throw invalidValue(`${param}.description`, 'The description of a tool must be a string.');
+  if (parameters != null && !isObject(parameters))
+    throw invalidValue(`${param}.parameters`, 'The parameters of a tool must be a JSON schema object.');
+  names.add(name);
+};
+
+/** The form of the time before `tools`; it is translated. */
+const checkFunctions = (value: unknown): void => {
+  if (!Array.isArray(value) || value.length > TOOLS_MAX)
+    throw invalidValue('functions', `'functions' must be an array of at most ${TOOLS_MAX} functions.`);
+  const names = new Set<string>();
+  value.forEach((definition: unknown, index) => {
+    const param = `functions[${index}]`;
+    if (!isObject(definition)) throw invalidValue(param, `'${param}' must be an object with a 'name'.`);
+    checkDefinition(definition, param, names);
+  });
+};
+
+const checkFunctionCall = (value: unknown): void => {
+  if (value === 'none' || value === 'auto') return;
+  if (isObject(value) && typeof value['name'] === 'string') return;
+  throw invalidValue('function_call', '\'function_call\' must be none, auto or {"name": a function}.');
 };
 
 const checkToolChoice = (value: unknown): void => {
@@ -145,6 +166,8 @@ const CHECKS: Readonly<Record<string, (value: unknown) => void>> = {
   stream_options: checkStreamOptions,
   response_format: checkResponseFormat,
   tools: checkTools,
+  functions: checkFunctions,
+  function_call: checkFunctionCall,
   tool_choice: checkToolChoice,
   metadata: checkMetadata,
 };

@@ -1,100 +1,178 @@
-import { Fault } from '@tunan/kernel';
+import { checkImageUrl } from './image-url.js';
+import { invalidValue, unsupported } from './parameter-faults.js';
 
 const MESSAGES_MAX = 2_048;
 const NAME_CHARS_MAX = 64;
 const ROLES = ['system', 'developer', 'user', 'assistant', 'tool', 'function'];
+const IMAGE_DETAILS = ['auto', 'low', 'high'];
 const NUL = '\u0000';
 
 type Json = Record<string, unknown>;
 
-const invalid = (param: string, message: string): Fault => new Fault('invalid_value', message, { param });
-
 const isObject = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** What the model of a conversation takes besides text. */
+export interface MessageCapabilities {
+  /** The model's id, for the words of a refusal. */
+  readonly model: string;
+  readonly vision: boolean;
+}
+
 /**
- * Checks the conversation: roles, content shapes, and that every tool result answers a call before it.
- * @throws Fault `invalid_value` with `param` naming the member, in the notation `messages[0].role`
+ * Checks the conversation: roles, content shapes, that every tool result answers a call before it, and that every call
+ * is answered before the conversation goes on.
+ * @throws Fault 400 with `param` naming the member, in the notation `messages[0].role`
  */
-export const validateMessages = (messages: unknown): void => {
+export const validateMessages = (messages: unknown, capabilities: MessageCapabilities): void => {
   if (!Array.isArray(messages) || messages.length === 0)
-    throw invalid('messages', "'messages' must be a non-empty array of message objects.");
+    throw invalidValue('messages', "'messages' must be a non-empty array of message objects.");
   if (messages.length > MESSAGES_MAX)
-    throw invalid('messages', `'messages' takes at most ${MESSAGES_MAX} messages.`);
-  const callIds = new Set<string>();
+    throw invalidValue('messages', `'messages' takes at most ${MESSAGES_MAX} messages.`);
+  const conversation = new Conversation(capabilities);
   for (let index = 0; index < messages.length; index += 1)
-    validateMessage(messages[index], `messages[${index}]`, callIds);
+    conversation.message(messages[index], `messages[${index}]`);
+  conversation.end();
 };
 
-const validateMessage = (message: unknown, param: string, callIds: Set<string>): void => {
-  if (!isObject(message)) throw invalid(param, `'${param}' must be an object.`);
-  const { role, name } = message;
-  if (typeof role !== 'string' || !ROLES.includes(role))
-    throw invalid(`${param}.role`, `'${param}.role' must be one of ${ROLES.join(', ')}.`);
-  if (name != null && (typeof name !== 'string' || name.length > NAME_CHARS_MAX))
-    throw invalid(
-      `${param}.name`,
-      `'${param}.name' must be a string of at most ${NAME_CHARS_MAX} characters.`,
+/** Reads messages in order and remembers which calls wait for their results. */
+class Conversation {
+  readonly #known = new Set<string>();
+  readonly #open = new Set<string>();
+  /** Where the calls that wait stand. */
+  #openAt = '';
+  /** True right after an assistant message with a legacy `function_call`. */
+  #functionCalled = false;
+
+  constructor(private readonly capabilities: MessageCapabilities) {}
+
+  message(message: unknown, at: string): void {
+    if (!isObject(message)) throw invalidValue(at, `'${at}' must be an object.`);
+    const { role, name } = message;
+    if (typeof role !== 'string' || !ROLES.includes(role))
+      throw invalidValue(`${at}.role`, `'${at}.role' must be one of ${ROLES.join(', ')}.`);
+    if (name != null && (typeof name !== 'string' || name.length > NAME_CHARS_MAX))
+      throw invalidValue(
+        `${at}.name`,
+        `'${at}.name' must be a string of at most ${NAME_CHARS_MAX} characters.`,
+      );
+    if (role === 'user' || role === 'assistant') this.end();
+    const functionCalled = this.#functionCalled;
+    this.#functionCalled = false;
+    switch (role) {
+      case 'assistant':
+        return this.#assistant(message, at);
+      case 'tool':
+        this.#toolResult(message, at);
+        break;
+      case 'function':
+        checkFunctionResult(message, at, functionCalled);
+        break;
+    }
+    const partTypes = role === 'user' ? ['text', 'image_url'] : ['text'];
+    this.#content(message['content'], `${at}.content`, partTypes);
+  }
+
+  /** @throws Fault if a call has no result */
+  end(): void {
+    if (this.#open.size === 0) return;
+    throw invalidValue(
+      this.#openAt,
+      `The tool calls of '${this.#openAt}' must be followed by a message of role 'tool' for each of them.`,
     );
-  const calls = role === 'assistant' && message['tool_calls'] != null;
-  if (calls) validateToolCalls(message['tool_calls'], `${param}.tool_calls`, callIds);
-  if (role === 'tool') validateToolResult(message, param, callIds);
-  const optional = role === 'assistant' && (calls || message['function_call'] != null);
-  validateContent(message['content'], `${param}.content`, optional);
-};
+  }
 
-const validateContent = (content: unknown, param: string, optional: boolean): void => {
-  if (typeof content === 'string') return checkText(content, param);
-  if (content === null || content === undefined) {
-    if (optional) return;
-    throw invalid(param, `'${param}' must be a string or an array of content parts.`);
+  #assistant(message: Json, at: string): void {
+    const { content, tool_calls: calls, function_call: call, reasoning_content: reasoning } = message;
+    if (reasoning != null && typeof reasoning !== 'string')
+      throw invalidValue(`${at}.reasoning_content`, `'${at}.reasoning_content' must be a string.`);
+    if (calls != null) this.#toolCalls(calls, `${at}.tool_calls`);
+    if (call != null) {
+      checkFunction(call, `${at}.function_call`);
+      this.#functionCalled = true;
+    }
+    const optional = calls != null || call != null || typeof message['refusal'] === 'string';
+    if (content == null && optional) return;
+    this.#content(content, `${at}.content`, ['text', 'refusal']);
   }
-  if (!Array.isArray(content) || content.length === 0)
-    throw invalid(param, `'${param}' must be a string or a non-empty array of content parts.`);
-  for (let index = 0; index < content.length; index += 1) validatePart(content[index], `${param}[${index}]`);
-};
 
-const validatePart = (part: unknown, param: string): void => {
-  if (!isObject(part)) throw invalid(param, `'${param}' must be an object.`);
-  if (part['type'] === 'text') {
-    if (typeof part['text'] !== 'string') throw invalid(`${param}.text`, `'${param}.text' must be a string.`);
-    return checkText(part['text'], `${param}.text`);
+  #content(content: unknown, at: string, partTypes: readonly string[]): void {
+    if (typeof content === 'string') return checkText(content, at);
+    if (!Array.isArray(content) || content.length === 0)
+      throw invalidValue(at, `'${at}' must be a string or a non-empty array of content parts.`);
+    for (let index = 0; index < content.length; index += 1)
+      this.#part(content[index], `${at}[${index}]`, partTypes);
   }
-  if (part['type'] === 'image_url') {
-    const url = isObject(part['image_url']) ? part['image_url']['url'] : undefined;
-    if (typeof url !== 'string' || url === '')
-      throw invalid(`${param}.image_url.url`, `'${param}.image_url.url' must be a URL.`);
-    return;
+
+  #part(part: unknown, at: string, partTypes: readonly string[]): void {
+    if (!isObject(part)) throw invalidValue(at, `'${at}' must be an object.`);
+    const { type } = part;
+    if (typeof type !== 'string' || !partTypes.includes(type))
+      throw invalidValue(
+        `${at}.type`,
+        `'${at}.type' must be ${partTypes.join(' or ')} in a message of this role.`,
+      );
+    if (type === 'image_url') return this.#image(part['image_url'], at);
+    const text = part[type];
+    if (typeof text !== 'string') throw invalidValue(`${at}.${type}`, `'${at}.${type}' must be a string.`);
+    checkText(text, `${at}.${type}`);
   }
-  throw invalid(`${param}.type`, `'${param}.type' must be text or image_url.`);
-};
+
+  #image(image: unknown, at: string): void {
+    const { model, vision } = this.capabilities;
+    if (!vision)
+      throw unsupported(
+        at,
+        `The model '${model}' does not take images. GET /v1/models shows which models do.`,
+      );
+    const { url, detail } = isObject(image) ? image : {};
+    checkImageUrl(url, `${at}.image_url.url`);
+    if (detail != null && !IMAGE_DETAILS.includes(detail as string))
+      throw invalidValue(
+        `${at}.image_url.detail`,
+        `'${at}.image_url.detail' must be one of ${IMAGE_DETAILS.join(', ')}.`,
+      );
+  }
+
+  #toolCalls(calls: unknown, at: string): void {
+    if (!Array.isArray(calls) || calls.length === 0)
+      throw invalidValue(at, `'${at}' must be a non-empty array.`);
+    this.#openAt = at;
+    calls.forEach((call: unknown, index) => {
+      const callAt = `${at}[${index}]`;
+      if (!isObject(call) || typeof call['id'] !== 'string' || call['id'] === '')
+        throw invalidValue(callAt, `'${callAt}' must have an 'id' and a 'function'.`);
+      checkFunction(call['function'], `${callAt}.function`);
+      this.#known.add(call['id']);
+      this.#open.add(call['id']);
+    });
+  }
+
+  #toolResult(message: Json, at: string): void {
+    const { tool_call_id: callId } = message;
+    const param = `${at}.tool_call_id`;
+    if (typeof callId !== 'string' || callId === '')
+      throw invalidValue(param, `'${param}' is required for the role 'tool'.`);
+    if (!this.#known.has(callId))
+      throw invalidValue(param, `'${param}' answers no tool call of an earlier assistant message.`);
+    this.#open.delete(callId);
+  }
+}
 
 /** A NUL can't be stored by the ledger's database and no model has a use for it. */
-const checkText = (text: string, param: string): void => {
-  if (text.includes(NUL)) throw invalid(param, `'${param}' contains a NUL character.`);
+const checkText = (text: string, at: string): void => {
+  if (text.includes(NUL)) throw invalidValue(at, `'${at}' contains a NUL character.`);
 };
 
-const validateToolCalls = (calls: unknown, param: string, callIds: Set<string>): void => {
-  if (!Array.isArray(calls) || calls.length === 0)
-    throw invalid(param, `'${param}' must be a non-empty array.`);
-  calls.forEach((call: unknown, index) => {
-    const at = `${param}[${index}]`;
-    if (!isObject(call) || typeof call['id'] !== 'string' || !isObject(call['function']))
-      throw invalid(at, `'${at}' must have an 'id' and a 'function'.`);
-    const { name, arguments: args } = call['function'];
-    if (typeof name !== 'string' || typeof args !== 'string')
-      throw invalid(`${at}.function`, `'${at}.function' must have a 'name' and 'arguments', both strings.`);
-    callIds.add(call['id']);
-  });
+/** Arguments are the model's text: they need not be JSON. */
+const checkFunction = (value: unknown, at: string): void => {
+  if (!isObject(value) || typeof value['name'] !== 'string' || typeof value['arguments'] !== 'string')
+    throw invalidValue(at, `'${at}' must have a 'name' and 'arguments', both strings.`);
 };
 
-const validateToolResult = (message: Json, param: string, callIds: Set<string>): void => {
-  const { tool_call_id: callId } = message;
-  if (typeof callId !== 'string' || callId === '')
-    throw invalid(`${param}.tool_call_id`, `'${param}.tool_call_id' is required for the role 'tool'.`);
-  if (!callIds.has(callId))
-    throw invalid(
-      `${param}.tool_call_id`,
-      `'${param}.tool_call_id' answers no tool call of an earlier assistant message.`,
-    );
+/** The legacy form of a tool result has no id: it answers the message before it. */
+const checkFunctionResult = (message: Json, at: string, called: boolean): void => {
+  if (typeof message['name'] !== 'string' || message['name'] === '')
+    throw invalidValue(`${at}.name`, `'${at}.name' is required for the role 'function'.`);
+  if (!called) throw invalidValue(at, `'${at}' must follow an assistant message with a 'function_call'.`);
 };

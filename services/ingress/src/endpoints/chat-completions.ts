@@ -4,8 +4,10 @@ import { Fault } from '@tunan/kernel';
 import { estimatePrompt } from '@tunan/llm';
 import type { CatalogView } from '@tunan/service-kit';
 import type { Inference } from '../chat/inference.js';
+import { readClientTimeouts } from '../domain/client-timeouts.js';
 import { parseJsonObject } from '../domain/json-object.js';
 import { requestedModel } from '../domain/requested-model.js';
+import { checkThinking } from '../domain/thinking.js';
 import { readTraceparent } from '../domain/traceparent.js';
 import { validateChat } from '../domain/validate-chat.js';
 import type { AuthenticatedRequest, Endpoint } from '../public-api.js';
@@ -24,7 +26,9 @@ export class ChatCompletions implements Endpoint {
     const json = parseJsonObject((request.raw.body as Buffer | undefined) ?? Buffer.alloc(0));
     const catalog = this.catalog.current;
     const { model, alias } = requestedModel(json['model'], 'chat', request.principal, catalog);
-    const body = validateChat(json);
+    const vision = model.capabilities.includes('vision');
+    const body = validateChat(json, { model: model.id, vision });
+    checkThinking(body, model, catalog);
     const ceiling = explicitCeiling(body, model);
     const estimate = estimatePrompt(body, model);
     checkContext(estimate.likely, ceiling, model);
@@ -42,6 +46,7 @@ export class ChatCompletions implements Endpoint {
         ceiling,
         promptLikely: Math.min(estimate.likely, model.contextTokens),
         promptBound: Math.min(estimate.bound, model.contextTokens),
+        timeouts: readClientTimeouts(request.raw.headers),
         traceparent: readTraceparent(request.raw.headers['traceparent']),
       },
       reply.raw,

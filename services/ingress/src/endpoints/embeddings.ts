@@ -3,6 +3,7 @@ import type { EmbeddingsRequest } from '@tunan/contracts';
 import { estimateTokens } from '@tunan/llm';
 import type { CatalogView } from '@tunan/service-kit';
 import type { Inference } from '../chat/inference.js';
+import { readClientTimeouts } from '../domain/client-timeouts.js';
 import { parseJsonObject } from '../domain/json-object.js';
 import { requestedModel } from '../domain/requested-model.js';
 import { readTraceparent } from '../domain/traceparent.js';
@@ -41,6 +42,7 @@ export class Embeddings implements Endpoint {
         ceiling: 0,
         promptLikely: texts.reduce((sum, text) => sum + estimateTokens(text), 0),
         promptBound: texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0),
+        timeouts: readClientTimeouts(request.raw.headers),
         traceparent: readTraceparent(request.raw.headers['traceparent']),
       },
       reply.raw,
