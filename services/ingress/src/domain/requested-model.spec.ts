@@ -40,7 +40,7 @@ describe('requestedModel', () => {
     'dеepseek-chat',
     'deepsee\u212a-chat',
     'x'.repeat(10_000),
-  ])('does not know %.30p', (name) => {
+  ])('does not know name %#', (name) => {
     expect(() => ask(name)).toThrow(expect.objectContaining({ code: 'model_not_found', param: 'model' }));
   });
 

@@ -1,13 +1,13 @@
 import type { FastifyReply } from 'fastify';
-import type { EmbeddingsRequest } from '@tunan/contracts';
-import { estimateTokens } from '@tunan/llm';
+import { estimateInputs } from '@tunan/llm';
 import type { CatalogView } from '@tunan/service-kit';
 import type { Inference } from '../chat/inference.js';
+import { cl100kBase } from '../cl100k-base.js';
 import { readClientTimeouts } from '../domain/client-timeouts.js';
 import { parseJsonObject } from '../domain/json-object.js';
 import { requestedModel } from '../domain/requested-model.js';
 import { readTraceparent } from '../domain/traceparent.js';
-import { checkDimensions, validateEmbeddings } from '../domain/validate-embeddings.js';
+import { hasTokenIds, toTexts, validateEmbeddings } from '../domain/validate-embeddings.js';
 import type { AuthenticatedRequest, Endpoint } from '../public-api.js';
 
 /** `POST /v1/embeddings`. */
@@ -20,13 +20,14 @@ export class Embeddings implements Endpoint {
     private readonly inference: Inference,
   ) {}
 
-  handle(request: AuthenticatedRequest, reply: FastifyReply): Promise<void> {
+  async handle(request: AuthenticatedRequest, reply: FastifyReply): Promise<void> {
     const json = parseJsonObject((request.raw.body as Buffer | undefined) ?? Buffer.alloc(0));
     const catalog = this.catalog.current;
     const { model } = requestedModel(json['model'], 'embedding', request.principal, catalog);
-    const body = validateEmbeddings(json);
-    checkDimensions(body, model);
-    const texts = textsOf(body);
+    const input = validateEmbeddings(json, model);
+    const vocabulary = hasTokenIds(input) ? await cl100kBase() : undefined;
+    const body = toTexts(json, input, model, vocabulary);
+    const estimate = estimateInputs(body);
     return this.inference.run(
       {
         ...request,
@@ -40,8 +41,8 @@ export class Embeddings implements Endpoint {
         completions: 1,
         // An embedding has no output tokens: nothing is held for them.
         ceiling: 0,
-        promptLikely: texts.reduce((sum, text) => sum + estimateTokens(text), 0),
-        promptBound: texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0),
+        promptLikely: estimate.likely,
+        promptBound: estimate.bound,
         timeouts: readClientTimeouts(request.raw.headers),
         traceparent: readTraceparent(request.raw.headers['traceparent']),
       },
@@ -49,6 +50,3 @@ export class Embeddings implements Endpoint {
     );
   }
 }
-
-const textsOf = ({ input }: EmbeddingsRequest): readonly string[] =>
-  typeof input === 'string' ? [input] : input;
