@@ -1,69 +1,20 @@
 import { createServer, request as httpRequest, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import {
-  ExchangeHandler,
-  type CatalogModel,
-  type Exchange,
-  type ExchangeReply,
-  type ReplySink,
-  type Served,
-} from '@tunan/contracts';
+import type { CatalogModel } from '@tunan/contracts';
 import { Fault } from '@tunan/kernel';
 import { TestClock } from '@tunan/kernel/testing';
 import { createLogger } from '@tunan/service-kit';
 import { Principals } from '../principals.js';
 import { FakeAuth } from '../testing/fake-auth.js';
+import { ScriptedRouter, SERVED as served, SERVED_USAGE as usage } from '../testing/scripted-router.js';
 import { Inference, type InferenceRequest } from './inference.js';
 import { OpenExchanges } from './open-exchanges.js';
 
-const served: Served = {
-  provider: 'deepseek',
-  upstreamModel: 'm',
-  channel: 'c',
-  attempts: 1,
-  fallback: false,
-};
-const usage = { prompt: 8, cachedPrompt: 0, completion: 9, reasoning: 0 };
 const content = Buffer.from('data: {"choices":[{"delta":{"content":"Hello"}}],"usage":null}\n\n');
 const usageFrame = Buffer.from('data: {"choices":[],"usage":{"prompt_tokens":8}}\n\n');
 const WRITE_STALL_MS = 60_000;
 const KEEP_ALIVE_MS = 15_000;
-
-/** A router that a test leads by hand. */
-class ScriptedRouter extends ExchangeHandler {
-  exchange!: Exchange;
-  #answer!: (reply: ExchangeReply) => void;
-  #refuse!: (fault: Fault) => void;
-  #called!: () => void;
-  readonly called = new Promise<void>((resolve) => (this.#called = resolve));
-  resumed = 0;
-
-  handle(exchange: Exchange): Promise<ExchangeReply> {
-    this.exchange = exchange;
-    this.#called();
-    return new Promise((resolve, reject) => {
-      this.#answer = resolve;
-      this.#refuse = reject;
-    });
-  }
-
-  unary(body: string): void {
-    this.#answer({ kind: 'unary', served, body: Buffer.from(body), usage, outputTokens: 9 });
-  }
-
-  /** Answers with a stream and returns the sink that it flows into. */
-  stream(): Promise<ReplySink> {
-    return new Promise((resolve) => {
-      const body = { start: (sink: ReplySink) => resolve(sink), resume: () => void (this.resumed += 1) };
-      this.#answer({ kind: 'stream', served, body });
-    });
-  }
-
-  fail(fault: Fault): void {
-    this.#refuse(fault);
-  }
-}
 
 describe('Inference', () => {
   let auth: FakeAuth;
