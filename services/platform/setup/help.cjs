@@ -10,6 +10,7 @@ const WHAT = {
   lint: 'check the code against the lint rules',
   format: 'format everything',
   check: 'every static check of CI',
+  bench: 'what the gateway costs, beside a bare proxy (npm run bench -- --help)',
   tunan: 'the command line (npm run --silent tunan -- --help)',
   help: 'this list',
 };

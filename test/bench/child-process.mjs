@@ -1,0 +1,79 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+
+const START_MS = 60_000;
+const STOP_MS = 30_000;
+
+/** The rig on the first core and what is measured on the second, so that neither takes the other's time. */
+export const CORES =
+  availableParallelism() > 1 && spawnSync('taskset', ['--version']).status === 0
+    ? { rig: 0, measured: 1 }
+    : undefined;
+
+const pinned = (core, command, args) =>
+  CORES === undefined ? [command, args] : ['taskset', ['-c', String(CORES[core]), command, ...args]];
+
+const running = new Set();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+/** A child process of the bench. Ends with it. */
+export class Child {
+  #output = '';
+
+  constructor(command, args, { core, env = {} } = {}) {
+    const [file, list] = core === undefined ? [command, args] : pinned(core, command, args);
+    this.process = spawn(file, list, { env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
+    for (const stream of [this.process.stdout, this.process.stderr])
+      stream.on('data', (chunk) => (this.#output = (this.#output + chunk).slice(-20_000)));
+    this.exited = new Promise((resolve) => this.process.once('exit', resolve));
+    this.process.once('error', (error) => (this.#output += error.message));
+    this.process.stdin.on('error', () => undefined);
+    running.add(this.process);
+    void this.exited.then(() => running.delete(this.process));
+  }
+
+  get pid() {
+    return this.process.pid;
+  }
+
+  get output() {
+    return this.#output;
+  }
+
+  /** The number on the first line that the process prints. */
+  async port() {
+    await until(() => /^\d+\n/.test(this.#output) || this.process.exitCode !== null, START_MS, 'a port');
+    const port = /^(\d+)\n/.exec(this.#output)?.[1];
+    if (port === undefined) throw new Error(`did not start: ${this.#output}`);
+    return Number(port);
+  }
+
+  async stop() {
+    this.process.kill('SIGTERM');
+    const late = setTimeout(() => this.process.kill('SIGKILL'), STOP_MS);
+    await this.exited;
+    clearTimeout(late);
+  }
+}
+
+const POLL_MS = 20;
+
+/** Waits until `condition` holds. @throws Error after `ms`, naming `what` was waited for */
+export const until = async (condition, ms, what) => {
+  const endMs = performance.now() + ms;
+  while (!(await condition())) {
+    if (performance.now() > endMs) throw new Error(`waited ${ms} ms for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+};
+
+/**
+ * Lets all threads of these processes run before any other (`SCHED_RR`), where the user may do that, or takes it back.
+ * Latencies of a machine that others use would else be theirs.
+ */
+export const setFirst = (pids, first) => {
+  const policy = first ? ['--rr', '--all-tasks', '--pid', '1'] : ['--other', '--all-tasks', '--pid', '0'];
+  for (const pid of pids) spawnSync('chrt', [...policy, String(pid)]);
+};

@@ -1,0 +1,84 @@
+import { setFirst } from './child-process.mjs';
+import { cpuOf, rssOf } from './process-usage.mjs';
+import { prompt, stream, unary } from './requests.mjs';
+import { median } from './statistics.mjs';
+
+/** One window of one scenario on one arm. CPU is counted until everything that was answered is billed. */
+export const measure = async (rig, arm, scenario) => {
+  const request = scenario.request(arm);
+  const postgres = arm.postgresPids ?? [];
+  const before = { arm: cpuOf(arm.pids), rig: cpuOf([rig.mock.pid]), postgres: cpuOf(postgres) };
+  const startNs = process.hrtime.bigint();
+  const timed = [...arm.pids, rig.mock.pid];
+  if (scenario.latency) setFirst(timed, true);
+  const counted = await rig.load(arm.port, request, { ...scenario.load, latency: scenario.latency });
+  if (scenario.latency) setFirst(timed, false);
+  if (scenario.billed !== false) arm.answered?.(counted.answers);
+  await arm.settled();
+  const after = { arm: cpuOf(arm.pids), rig: cpuOf([rig.mock.pid]), postgres: cpuOf(postgres) };
+  const units = scenario.units(counted);
+  const cpu = after.arm.cpu - before.arm.cpu;
+  return {
+    window: [Number(startNs / 1_000n), Number(process.hrtime.bigint() / 1_000n)],
+    answers: counted.answers,
+    seconds: counted.seconds,
+    perSecond: counted.answers / counted.seconds,
+    cpuUs: cpu / units,
+    postgresUs: (after.postgres.cpu - before.postgres.cpu) / units,
+    /** Time that the arm was ready to run and had no core, as a share of its CPU: the noise of the machine. */
+    waitShare: (after.arm.wait - before.arm.wait) / Math.max(cpu, 1),
+    /** Share of the window that the rig was busy: above 0.85 it is the rig that is measured. */
+    rigShare: ((after.rig.cpu - before.rig.cpu) / 1e6 + counted.cpuSeconds) / counted.seconds,
+    firstUs: counted.first,
+    wholeUs: counted.whole,
+  };
+};
+
+const WARM_UP_SECONDS_MAX = 40;
+
+/** Lets compilers and caches settle: so many unary answers, then streams, then a large prompt. */
+export const warmUp = async (rig, arm, requests) => {
+  for (const [request, connections, count] of [
+    [unary(arm.apiKey), 64, requests],
+    [stream(arm.apiKey, 100, 1_000), 50, requests / 20],
+    [prompt(arm.apiKey, 'english'), 16, requests / 20],
+  ]) {
+    const load = { connections, requests: count, seconds: WARM_UP_SECONDS_MAX };
+    const counted = await rig.load(arm.port, request, load);
+    arm.answered?.(counted.answers);
+  }
+  await arm.settled();
+};
+
+const SAMPLE_MS = 200;
+const STREAM_SECONDS = 12;
+const STREAM_LEVELS = [100, 1_000];
+
+/** Resident memory of an arm that has just started, and what each open stream adds: the slope between two levels. */
+export const measureMemory = async (rig, arm) => {
+  const [pid] = arm.pids;
+  const idleKb = rssOf(pid);
+  const levels = [];
+  for (const connections of STREAM_LEVELS) levels.push(await rssWith(rig, arm, connections));
+  const [few, many] = levels;
+  return { idleKb, levels, perStreamKb: (many - few) / (STREAM_LEVELS[1] - STREAM_LEVELS[0]) };
+};
+
+/** The middle of what the process takes while so many streams are open, each with a chunk per second. */
+const rssWith = async (rig, arm, connections) => {
+  const samples = [];
+  const request = stream(arm.apiKey, STREAM_SECONDS, 1_000_000);
+  const load = { connections, requests: connections, staggerUs: 1_000 };
+  let done = false;
+  const counted = await rig
+    .load(arm.port, request, load, async () => {
+      for (let index = 0; !done && index * SAMPLE_MS < STREAM_SECONDS * 1_000; index += 1) {
+        await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
+        samples.push(rssOf(arm.pids[0]));
+      }
+    })
+    .finally(() => (done = true));
+  arm.answered?.(counted.answers);
+  await arm.settled();
+  return median(samples.slice(Math.floor(samples.length / 3), Math.ceil((samples.length * 3) / 4)));
+};

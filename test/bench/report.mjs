@@ -1,0 +1,189 @@
+import { summary } from './statistics.mjs';
+
+/** C0 ÷ nginx on a machine where the control is what it should be. */
+const CONTROL_RANGE = [2.4, 3.3];
+const SAME_MAX = 0.03;
+const RIG_SHARE_MAX = 0.85;
+
+/** The figures, with the bar that must be met and the aim. `values`: one per round. */
+const figures = ({ rounds, memory }) => {
+  // A scenario that was left out has no figure.
+  const each = (scenario, value) =>
+    rounds.map((round) => (round[scenario] === undefined ? NaN : value(round[scenario])));
+  const added = (scenario, quantile, arm = 'gateway') =>
+    each(scenario, (arms) => (arms[arm].firstUs[quantile] - arms.direct.firstUs[quantile]) / 1_000);
+  const cpu = (scenario, arm) => each(scenario, (arms) => arms[arm].cpuUs);
+  const ratio = (scenario) => each(scenario, (arms) => arms.gateway.cpuUs / arms.control.cpuUs);
+  const over = (scenario) => each(scenario, (arms) => arms.gateway.cpuUs - arms.control.cpuUs);
+  const latency = (name, scenario) =>
+    ['p50', 'p99'].map((quantile) => ({
+      name: `${name}, added ${quantile}`,
+      unit: 'ms',
+      bar: quantile === 'p50' ? 1 : 3,
+      aim: quantile === 'p50' ? 0.3 : 0.8,
+      values: added(scenario, quantile),
+      control: added(scenario, quantile, 'control'),
+    }));
+  return [
+    {
+      name: 'unary small, 64 connections, CPU',
+      unit: '× C0',
+      bar: 2.5,
+      aim: 1.6,
+      values: ratio('unary'),
+      control: cpu('unary', 'control'),
+    },
+    {
+      name: 'paced stream, CPU per chunk',
+      unit: '× C0',
+      bar: 1.35,
+      aim: 1.1,
+      values: ratio('paced'),
+      control: cpu('paced', 'control'),
+    },
+    ...latency('first byte of a stream, 1 connection', 'first-byte-stream'),
+    ...latency('first byte of a unary answer, 1 connection', 'first-byte-unary'),
+    {
+      name: '100 KB prompt, CPU over C0',
+      unit: 'µs',
+      bar: 400,
+      aim: 100,
+      values: over('prompt-english'),
+      control: cpu('prompt-english', 'control'),
+    },
+    {
+      name: '100 KB prompt in Chinese, CPU over C0',
+      unit: 'µs',
+      bar: 400,
+      aim: 100,
+      values: over('prompt-chinese'),
+      control: cpu('prompt-chinese', 'control'),
+    },
+    { name: 'rejected key, CPU', unit: 'µs', bar: 120, aim: 45, values: cpu('rejected-key', 'gateway') },
+    ...(memory === undefined
+      ? []
+      : [
+          {
+            name: 'idle, resident memory',
+            unit: 'MB',
+            bar: 200,
+            aim: 120,
+            values: [memory.gateway.idleKb / 1_024],
+            control: [memory.control.idleKb / 1_024],
+          },
+          {
+            name: 'open stream, resident memory',
+            unit: 'KB',
+            bar: 100,
+            aim: 40,
+            values: [memory.gateway.perStreamKb],
+            control: [memory.control.perStreamKb],
+          },
+        ]),
+  ].filter(({ values }) => values.every(Number.isFinite));
+};
+
+/** What says whether the run can be believed. */
+const checks = ({ rounds }) => {
+  if (rounds[0].unary === undefined) return ['     without the scenario unary nothing is checked'];
+  const unary = (value) => summary(rounds.map((round) => value(round.unary))).median;
+  const windows = rounds.flatMap((round) => Object.values(round).flatMap((arms) => Object.values(arms)));
+  const same = unary((arms) => arms['gateway-again'].cpuUs / arms.gateway.cpuUs);
+  // Of windows that last: a short one is the start of the generator.
+  const rigBusy = Math.max(
+    0,
+    ...windows.filter(({ seconds }) => seconds > 1).map(({ rigShare }) => rigShare),
+  );
+  const waited = summary(windows.filter(({ cpuUs }) => cpuUs > 0).map(({ waitShare }) => waitShare));
+  const lines = [
+    verdict(
+      Math.abs(same - 1) < SAME_MAX,
+      `gateway ÷ gateway (A/A) ${number(same)}, should be within ${SAME_MAX} of 1`,
+    ),
+    verdict(
+      rigBusy < RIG_SHARE_MAX,
+      `rig busy at most ${percent(rigBusy)}, should be below ${percent(RIG_SHARE_MAX)}`,
+    ),
+    `     arms waited for a core for ${percent(waited.median)} of their CPU time (median), ${percent(waited.high)} (upper quartile)`,
+  ];
+  if (rounds[0].unary.nginx === undefined)
+    return [...lines, '     nginx is not installed: the control is not checked'];
+  const control = unary((arms) => arms.control.cpuUs / arms.nginx.cpuUs);
+  const [low, high] = CONTROL_RANGE;
+  return [
+    verdict(control >= low && control <= high, `C0 ÷ nginx ${number(control)}, should be ${low} to ${high}`),
+    ...lines,
+  ];
+};
+
+const verdict = (good, text) => `${good ? 'ok  ' : 'NOT '} ${text}`;
+const percent = (share) => `${Math.round(share * 100)} %`;
+const number = (value) => (Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(2));
+
+/** The table of one run, from its JSON. */
+export const renderTable = (run) => {
+  const rows = figures(run).map(({ name, unit, bar, aim, values, control }) => {
+    const { median, low, high } = summary(values);
+    const word = median <= aim ? 'aim' : median <= bar ? 'bar' : 'MISSED';
+    const spread = values.length > 1 ? `${number(low)}–${number(high)}` : '';
+    return [
+      name,
+      unit,
+      number(median),
+      spread,
+      String(bar),
+      String(aim),
+      word,
+      control ? number(summary(control).median) : '',
+    ];
+  });
+  return [
+    `${run.startedAt}, ${run.machine.cores} × ${run.machine.cpu}, Node ${run.machine.node} ${run.machine.flags.join(' ')}, ${run.revision}`,
+    `${run.rounds.length} rounds, arms rotated; medians of the rounds and their quartiles; ${run.machine.pinned ? 'rig on core 0, arms on core 1' : 'not pinned'}`,
+    '',
+    ...align([['figure', 'unit', 'median', 'quartiles', 'bar', 'aim', 'met', 'C0'], ...rows]),
+    '',
+    ...armLines(run),
+    '',
+    ...againstLines(run),
+    ...checks(run),
+  ].join('\n');
+};
+
+/** CPU of every arm, as it was. */
+const armLines = ({ rounds }) => {
+  const rows = Object.keys(rounds[0]).flatMap((scenario) =>
+    Object.keys(rounds[0][scenario])
+      .filter((arm) => arm !== 'direct')
+      .map((arm) => {
+        const of = (value) => summary(rounds.map((round) => value(round[scenario][arm]))).median;
+        return [
+          scenario,
+          arm,
+          number(of((one) => one.cpuUs)),
+          number(of((one) => one.perSecond)),
+          number(of((one) => one.postgresUs)),
+        ];
+      }),
+  );
+  return align([['scenario', 'arm', 'CPU-µs', 'answers/s', 'Postgres-µs'], ...rows]);
+};
+
+/** CPU of this checkout as a multiple of the other one's, round by round. */
+const againstLines = ({ rounds, against }) =>
+  against === undefined
+    ? []
+    : Object.keys(rounds[0]).map((scenario) => {
+        const { median, low, high } = summary(
+          rounds.map((round) => round[scenario].gateway.cpuUs / round[scenario].against.cpuUs),
+        );
+        return `     ${scenario}: CPU ${number(median)} × that of ${against} (${number(low)}–${number(high)})`;
+      });
+
+const align = (rows) => {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  const line = (row) =>
+    `| ${row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column]))).join(' | ')} |`;
+  const rule = `|${widths.map((width, column) => (column === 0 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`)).join('|')}|`;
+  return [line(rows[0]), rule, ...rows.slice(1).map(line)];
+};

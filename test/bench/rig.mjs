@@ -1,0 +1,64 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Child, setFirst } from './child-process.mjs';
+
+const WINDOW_MS_MAX = 120_000;
+const PARTS = ['mock-upstream', 'load-generator'];
+
+/** The mock upstream and the load generator: small C programs, so that neither is the bottleneck. */
+export class Rig {
+  /** @throws Error if there is no C compiler, or this is not Linux */
+  static async start() {
+    if (process.platform !== 'linux') throw new Error('the bench reads /proc: it runs on Linux only');
+    const folder = mkdtempSync(join(tmpdir(), 'tunan-rig-'));
+    process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+    for (const part of PARTS) {
+      const source = fileURLToPath(new URL(`rig/${part}.c`, import.meta.url));
+      const { status, stderr, error } = spawnSync('cc', ['-O2', '-o', join(folder, part), source], {
+        encoding: 'utf8',
+      });
+      if (status !== 0) throw new Error(`the rig needs a C compiler named cc: ${error?.message ?? stderr}`);
+    }
+    const mock = new Child(join(folder, 'mock-upstream'), [], { core: 'rig' });
+    return new Rig(folder, mock, await mock.port());
+  }
+
+  constructor(folder, mock, port) {
+    this.folder = folder;
+    this.mock = mock;
+    this.port = port;
+  }
+
+  /**
+   * Sends requests for one window and returns what the generator counted.
+   * @throws Error if an answer was cut, late, or of another status than expected
+   */
+  async load(
+    port,
+    request,
+    { connections, requests = 0, seconds = 60, staggerUs = 0, status = 200, latency = false },
+    during = () => undefined,
+  ) {
+    const args = [port, connections, requests, seconds, staggerUs, status].map(String);
+    const generator = new Child(join(this.folder, 'load-generator'), args, { core: 'rig' });
+    if (latency) setFirst([generator.pid], true);
+    generator.process.stdin.end(request);
+    const late = setTimeout(() => generator.process.kill('SIGKILL'), WINDOW_MS_MAX);
+    const watching = during();
+    const code = await generator.exited;
+    clearTimeout(late);
+    await watching;
+    if (code !== 0) throw new Error(`the load generator ended with ${code}: ${generator.output}`);
+    const counted = JSON.parse(generator.output);
+    if (counted.wrong > 0)
+      throw new Error(`${counted.wrong} of ${counted.answers} answers were not ${status}`);
+    return counted;
+  }
+
+  stop() {
+    return this.mock.stop();
+  }
+}

@@ -1,0 +1,63 @@
+import { generateApiKey } from '@tunan/kernel';
+import { prompt, stream, unary } from './requests.mjs';
+
+/** Sizes of a run. */
+export const FULL = { rounds: 8, seconds: 4, chunks: 200, streams: 100, latencies: 500, warmUp: 20_000 };
+export const QUICK = { rounds: 4, seconds: 1.5, chunks: 100, streams: 100, latencies: 200, warmUp: 10_000 };
+
+const PACE_US = 20_000;
+/** Well formed, so that nothing but a look-up can tell that it does not exist. */
+const UNKNOWN_KEY = generateApiKey();
+
+/**
+ * What is measured in one window: `request` is sent, `load` says how. `units` is what CPU is divided by. `gateway-again`
+ * measures the gateway a second time in each round; what the two differ by is noise. `against` is another checkout, if
+ * one was named. `latency`: times are what counts, so that neighbours on the machine must not be in the way.
+ */
+export const scenarios = (size) => [
+  {
+    name: 'unary',
+    arms: ['direct', 'control', 'nginx', 'gateway', 'gateway-again', 'against'],
+    request: ({ apiKey }) => unary(apiKey),
+    load: { connections: 64, seconds: size.seconds },
+    units: ({ answers }) => answers,
+  },
+  {
+    name: 'paced',
+    arms: ['control', 'nginx', 'gateway', 'against'],
+    request: ({ apiKey }) => stream(apiKey, size.chunks, PACE_US),
+    load: { connections: size.streams, requests: size.streams, staggerUs: PACE_US / size.streams },
+    units: ({ answers }) => answers * size.chunks,
+  },
+  {
+    name: 'first-byte-unary',
+    arms: ['direct', 'control', 'gateway', 'against'],
+    request: ({ apiKey }) => unary(apiKey),
+    latency: true,
+    load: { connections: 1, requests: size.latencies },
+    units: ({ answers }) => answers,
+  },
+  {
+    name: 'first-byte-stream',
+    arms: ['direct', 'control', 'gateway', 'against'],
+    request: ({ apiKey }) => stream(apiKey, 10, 0),
+    latency: true,
+    load: { connections: 1, requests: size.latencies },
+    units: ({ answers }) => answers,
+  },
+  ...['english', 'chinese'].map((language) => ({
+    name: `prompt-${language}`,
+    arms: ['control', 'gateway', 'against'],
+    request: ({ apiKey }) => prompt(apiKey, language),
+    load: { connections: 16, seconds: size.seconds },
+    units: ({ answers }) => answers,
+  })),
+  {
+    name: 'rejected-key',
+    arms: ['gateway', 'against'],
+    billed: false,
+    request: () => unary(UNKNOWN_KEY),
+    load: { connections: 64, seconds: size.seconds, status: 401 },
+    units: ({ answers }) => answers,
+  },
+];
