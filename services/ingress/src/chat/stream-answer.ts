@@ -91,8 +91,8 @@ export class StreamAnswer implements ReplySink, OpenExchange {
     if (this.#ended) return;
     const { times, settlement } = this.options;
     settlement.renewIfDue(nowMs, this.#delivered, () => {
-      this.options.abort();
       this.fail(new Fault('internal_error', 'The request was ended.', { internal: 'settled by another' }));
+      this.options.abort();
     });
     if (this.#clientGone) return;
     if (this.#blockedSinceMs !== undefined) {
@@ -109,10 +109,11 @@ export class StreamAnswer implements ReplySink, OpenExchange {
   }
 
   interrupt(): void {
-    this.options.abort();
+    // In this order: once it is ended, what the stages below make of the abort says nothing more to the client.
     this.fail(
       new Fault('service_unavailable', 'The server is shutting down. Please retry.', { retryAfterMs: 1_000 }),
     );
+    this.options.abort();
   }
 
   async #complete(): Promise<void> {

@@ -80,17 +80,18 @@ export class UnaryAnswer implements OpenExchange {
   tick(nowMs: number): void {
     if (this.#ended) return;
     this.options.settlement.renewIfDue(nowMs, 0, () => {
-      this.options.abort();
       void this.fail(
         new Fault('internal_error', 'The request was ended.', { internal: 'settled by another' }),
       );
+      this.options.abort();
     });
   }
 
   interrupt(): void {
-    this.options.abort();
+    // In this order: once it is ended, what the stages below make of the abort says nothing more to the client.
     void this.fail(
       new Fault('service_unavailable', 'The server is shutting down. Please retry.', { retryAfterMs: 1_000 }),
     );
+    this.options.abort();
   }
 }
