@@ -27,6 +27,13 @@ export const secret = () =>
     .min(1)
     .transform((value) => new Secret(value));
 
+/** A secret that travels in a header: a line break or a blank in it would break every call, so it is refused here. */
+export const credential = () =>
+  z
+    .string()
+    .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without blanks')
+    .transform((value) => new Secret(value));
+
 /** A whole number within bounds, given as text. */
 export const integer = (min: number, max: number) =>
   z
