@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { configSchema, integer, secret, type ConfigOf, type Secret } from '@tunan/config';
+import { configSchema, credential, integer, type ConfigOf, type Secret } from '@tunan/config';
 import { PROVIDER_IDS, type ProviderId } from '@tunan/contracts';
 
 const baseUrl = () =>
@@ -20,10 +20,10 @@ export const connectorConfig = configSchema({
   CONNECTOR_PROVIDERS: providers,
   /** Connections to each provider, which bound its calls under way. */
   CONNECTOR_CONNECTIONS_MAX: integer(1, 100_000).default(2_000),
-  DEEPSEEK_API_KEY: secret().optional(),
-  DASHSCOPE_API_KEY: secret().optional(),
-  ZHIPU_API_KEY: secret().optional(),
-  MINIMAX_API_KEY: secret().optional(),
+  DEEPSEEK_API_KEY: credential().optional(),
+  DASHSCOPE_API_KEY: credential().optional(),
+  ZHIPU_API_KEY: credential().optional(),
+  MINIMAX_API_KEY: credential().optional(),
   /** Base URLs with the path of the API, for other regions and test servers. */
   DEEPSEEK_BASE_URL: baseUrl(),
   DASHSCOPE_BASE_URL: baseUrl(),

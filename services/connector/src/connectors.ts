@@ -74,9 +74,10 @@ export class Connectors {
     const { apiKey, baseUrl } = providerSettings(config, provider);
     const dialect = DIALECTS[provider];
     const dependency = `provider/${provider}`;
-    if (apiKey !== undefined) {
-      health.dependency(dependency).up('has a credential');
-      return { baseUrl: baseUrl ?? dialect.baseUrl, apiKey: apiKey.reveal(), simulated: false };
+    // A base URL alone is a server of the operator's that wants no key.
+    if (apiKey !== undefined || baseUrl !== undefined) {
+      health.dependency(dependency).up(apiKey === undefined ? 'without a credential' : 'has a credential');
+      return { baseUrl: baseUrl ?? dialect.baseUrl, apiKey: apiKey?.reveal(), simulated: false };
     }
     if (mode === 'embedded' && simulatorUrl !== undefined) {
       health.dependency(dependency).up('simulated');

@@ -6,7 +6,8 @@ import { providerFault } from '../domain/vendor-error.js';
 export interface Endpoint {
   /** Without a trailing slash; its path precedes every path of the API. */
   readonly baseUrl: string;
-  readonly apiKey: string;
+  /** Undefined sends none. */
+  readonly apiKey: string | undefined;
 }
 
 /** Bounds of one provider's connections. */
@@ -57,8 +58,7 @@ export class ProviderTransport {
     const common = [
       'content-type',
       'application/json',
-      'authorization',
-      `Bearer ${endpoint.apiKey}`,
+      ...(endpoint.apiKey === undefined ? [] : ['authorization', `Bearer ${endpoint.apiKey}`]),
       // Nothing to inflate: no delay in streams, no bombs.
       'accept-encoding',
       'identity',
