@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { ConfigError } from '@tunan/config';
 import { catalog, type CatalogWire } from '@tunan/contracts';
 import type { CancelTimer, Clock } from '@tunan/kernel';
 import type { Dependency, Logger } from '@tunan/service-kit';
@@ -9,9 +10,11 @@ import type { CatalogStore } from './edges/catalog-store.js';
 const RETRY_MS = 1_000;
 const PROBLEMS_SHOWN = 10;
 
-/** A catalog file that can't be used: every problem, one line. */
-export class CatalogFileError extends Error {
-  override readonly name = 'CatalogFileError';
+/** A catalog file that can't be used: every problem, one line. A setting that is wrong, as far as an operator can see. */
+export class CatalogFileError extends ConfigError {
+  constructor(problem: string) {
+    super([`CATALOG_FILE: ${problem}`]);
+  }
 }
 
 /**
@@ -23,14 +26,14 @@ export const readCatalogFile = async (path: string): Promise<CatalogWire> => {
   try {
     document = parse(await readFile(path, 'utf8'));
   } catch (error) {
-    throw new CatalogFileError(`catalog file ${path}: ${(error as Error).message.split('\n', 1)[0]}`);
+    throw new CatalogFileError(`${path}: ${(error as Error).message.split('\n', 1)[0]}`);
   }
   const result = catalog.safeParse(document);
   if (result.success) return z.encode(catalog, result.data);
   const problems = result.error.issues
     .slice(0, PROBLEMS_SHOWN)
     .map((issue) => `${issue.path.join('.')}: ${issue.message}`);
-  throw new CatalogFileError(`catalog file ${path}: ${problems.join('; ')}`);
+  throw new CatalogFileError(`${path}: ${problems.join('; ')}`);
 };
 
 /** Fills an empty database with the catalog file, once, and never again: from then on the catalog is data. */

@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
@@ -30,10 +30,18 @@ export class DataDir {
     return new DataDir(path, takeLock(path));
   }
 
-  /** A subfolder, created if need be. */
+  /**
+   * A subfolder, created if need be.
+   * @throws DataDirError if it can't be written
+   */
   folder(name: string): string {
     const path = join(this.path, name);
-    makeFolder(path);
+    try {
+      makeFolder(path);
+      accessSync(path, constants.W_OK | constants.X_OK);
+    } catch (error) {
+      throw new DataDirError(`folder ${path} cannot be written: ${(error as NodeJS.ErrnoException).code}`);
+    }
     return path;
   }
 
@@ -44,7 +52,10 @@ export class DataDir {
 
 /** Step by step: Node's own recursive creation never returns where the system answers ENOENT to every try (/proc). */
 const makeFolder = (path: string): void => {
-  if (existsSync(path)) return;
+  if (existsSync(path)) {
+    if (!statSync(path).isDirectory()) throw Object.assign(new Error('no folder'), { code: 'ENOTDIR' });
+    return;
+  }
   makeFolder(dirname(path));
   mkdirSync(path, { mode: 0o755 });
 };

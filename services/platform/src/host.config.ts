@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { configSchema, flag, integer, secret } from '@tunan/config';
+import { configSchema, flag, integer, Secret, secret } from '@tunan/config';
 import { PROVIDER_IDS, SERVICE_NAMES, type ProviderId, type ServiceName } from '@tunan/contracts';
 
 const port = () => integer(0, 65_535);
@@ -50,7 +50,11 @@ export const hostConfig = configSchema({
   TUNAN_DATA_DIR: z.string().min(1).default('.tunan'),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).optional(),
   /** Without it, mode embedded brings its own PostgreSQL. */
-  DATABASE_URL: secret().optional(),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\/[^/]/, 'must be postgres://user:password@host:port/database')
+    .transform((url) => new Secret(url))
+    .optional(),
   DATABASE_CONNECTIONS_MAX: integer(1, 100).default(10),
   MIGRATE_ON_START: flag().default(true),
   /** After readiness went off: time for endpoints to propagate before the listener closes. */

@@ -1,6 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ServiceName } from '@tunan/contracts';
+import type { CancelTimer } from '@tunan/kernel';
 import type { Listener } from '@tunan/service-kit';
 import {
   createLogger,
@@ -22,6 +23,8 @@ import { internalTokens } from './tokens.js';
 
 const PUBLIC_CLOSE_MS = 5_000;
 const INTERNAL_CLOSE_MS = 1_000;
+/** Longest time that one part gets to flush and close. */
+const STEP_MS_MAX = 15_000;
 
 /** Waiting times of an orderly stop where they are not set, in milliseconds. */
 const DRAIN_DEFAULTS: Readonly<
@@ -42,7 +45,8 @@ export class Host {
   #listeners: Listeners | undefined;
   #peers: Peers | undefined;
   #postgres: Postgres | undefined;
-  #stopping = false;
+  #starting: Promise<void> | undefined;
+  #stopped: Promise<void> | undefined;
 
   constructor(private readonly options: HostOptions) {
     const { settings, mode } = options;
@@ -70,12 +74,27 @@ export class Host {
     return this.urls.public === undefined ? undefined : `${this.urls.public}/v1`;
   }
 
-  get simulatorUrl(): string | undefined {
-    return this.#listeners!.simulatorUrl;
+  /** True from the first call of {@link stop}. */
+  get stopping(): boolean {
+    return this.#stopped !== undefined;
   }
 
-  /** Opens the listeners, then starts every service. Readiness comes by itself when what they need is there. */
-  async start(): Promise<void> {
+  /**
+   * Opens the listeners, then starts every service. Readiness comes by itself when what they need is there. Told to stop
+   * meanwhile, it starts nothing more and resolves.
+   */
+  start(): Promise<void> {
+    this.#starting = this.#start();
+    return this.#starting;
+  }
+
+  /** Stops in order: no new requests, running ones end, services flush, shared handles close. Later calls join the first. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #start(): Promise<void> {
     const { definitions, settings, clock, progress } = this.options;
     const targets = definitions.map(({ name }) => name);
     this.#peers = new Peers(settings.host, this.health, clock);
@@ -88,26 +107,28 @@ export class Host {
     this.#writeRunFile();
     if (definitions.some(({ postgres }) => postgres)) {
       progress(settings.host.DATABASE_URL === undefined ? 'Starting PostgreSQL' : 'Connecting to PostgreSQL');
-      const context = { health: this.health, logger: this.logger, clock, stopping: () => this.#stopping };
+      const context = { health: this.health, logger: this.logger, clock, stopping: () => this.stopping };
       this.#postgres = await Postgres.open(settings.host, this.options.dataDir, context);
     }
-    for (const definition of definitions) await this.#startService(definition, bindings);
+    for (const definition of definitions) {
+      if (this.stopping) return;
+      await this.#startService(definition, bindings);
+    }
     this.#listeners.public?.open();
     this.#listeners.simulator?.open();
   }
 
-  /** Stops in order: no new requests, running ones end, services flush, shared handles close. */
-  async stop(): Promise<void> {
-    if (this.#stopping) return;
-    this.#stopping = true;
+  async #stop(): Promise<void> {
     this.health.startDraining();
+    // What is half started can't be stopped; its failure is told by whoever started it.
+    await this.#starting?.catch(() => undefined);
     const { settings, mode, clock } = this.options;
     const defaults = DRAIN_DEFAULTS[mode];
     const drainMs = settings.host.DRAIN_MS_MAX ?? defaults.maxMs;
     await clock.sleep(settings.host.DRAIN_DELAY_MS ?? defaults.delayMs);
     const closingPublic = this.#listeners?.public?.close(drainMs + PUBLIC_CLOSE_MS);
     for (const { name, instance } of this.#running.toReversed()) {
-      await this.#guard(name, () => instance.drain(drainMs));
+      await this.#guard(name, () => instance.drain(drainMs), drainMs + STEP_MS_MAX);
       await this.#guard(name, () => instance.stop());
     }
     await closingPublic;
@@ -169,12 +190,18 @@ export class Host {
     writeFileSync(join(dataDir.path, 'host.json'), `${JSON.stringify(run)}\n`, { mode: 0o600 });
   }
 
-  /** One part that can't stop cleanly must not keep the others from it. */
-  async #guard(name: string, step: () => Promise<void>): Promise<void> {
+  /** One part that can't stop cleanly, or not in time, must not keep the others from it. */
+  async #guard(name: string, step: () => Promise<void>, timeoutMs = STEP_MS_MAX): Promise<void> {
+    let cancel: CancelTimer | undefined;
+    const late = new Promise<never>((_, reject) => {
+      cancel = this.options.clock.after(timeoutMs, () => reject(new Error(`not within ${timeoutMs} ms`)));
+    });
     try {
-      await step();
+      await Promise.race([step(), late]);
     } catch (error) {
       this.logger.error({ part: name, err: error }, 'did not stop cleanly');
+    } finally {
+      cancel?.();
     }
   }
 }

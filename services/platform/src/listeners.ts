@@ -9,17 +9,20 @@ export interface Listeners {
   readonly ops: Listener;
   readonly internal: Listener | undefined;
   readonly simulator: Listener | undefined;
+  /** Where the simulator is, in this process or another; undefined outside mode embedded. */
   readonly simulatorUrl: string | undefined;
   readonly urls: {
     readonly public: string | undefined;
     readonly ops: string;
     readonly internal: string | undefined;
+    readonly simulator: string | undefined;
   };
 }
 
 /** Services that customers reach. */
 const PUBLIC_SERVICES: readonly ServiceName[] = ['ingress'];
 const INTERNAL_REQUEST_MS = 30_000;
+const PORT_MAX = 65_535;
 
 /** Opens what the targets need. */
 export const openListeners = async (options: HostOptions, internal: boolean): Promise<Listeners> => {
@@ -44,7 +47,8 @@ export const openListeners = async (options: HostOptions, internal: boolean): Pr
   // "Any free port" has no neighbours: without a public listener, port 0 means any free one here too.
   // In mode embedded these ports are found through a file, so a taken default is no reason not to start.
   const flexible = mode === 'embedded';
-  const next = (offset: number): number => (publicPort === 0 ? 0 : publicPort + offset);
+  const next = (offset: number): number =>
+    publicPort === 0 || publicPort + offset > PORT_MAX ? 0 : publicPort + offset;
   const [ops, opsUrl] = await listenNear(make, 'ops', host.TUNAN_OPS_PORT, next(1), flexible);
   const [simulator, ownSimulatorUrl] = targets.includes('simulator')
     ? await listenNear(make, 'simulator', host.TUNAN_SIMULATOR_PORT, next(2), flexible)
@@ -60,7 +64,7 @@ export const openListeners = async (options: HostOptions, internal: boolean): Pr
     simulator,
     internal: internalListener,
     simulatorUrl: mode === 'embedded' ? (ownSimulatorUrl ?? remoteSimulator) : undefined,
-    urls: { public: publicUrl, ops: opsUrl, internal: internalUrl },
+    urls: { public: publicUrl, ops: opsUrl, internal: internalUrl, simulator: ownSimulatorUrl },
   };
 };
 

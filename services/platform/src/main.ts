@@ -1,4 +1,5 @@
 import { ConfigError, environment } from '@tunan/config';
+import { SERVICE_NAMES } from '@tunan/contracts';
 import { SystemClock } from '@tunan/kernel';
 import { EmbeddedPostgresError, SchemaError } from '@tunan/postgres';
 import { ListenError } from '@tunan/service-kit';
@@ -7,7 +8,7 @@ import { DataDir, DataDirError } from './data-dir.js';
 import { demoKey } from './embedded/demo-account.js';
 import { embeddedSecrets } from './embedded/secrets.js';
 import { Host } from './host.js';
-import { untilReady, welcome, writeReadyFile, type ReadyFacts } from './ready.js';
+import { prepareReadyFile, untilReady, welcome, writeReadyFile, type ReadyFacts } from './ready.js';
 import { definitionsOf } from './services.js';
 import { readSettings } from './settings.js';
 
@@ -54,6 +55,7 @@ const main = async (argv: readonly string[]): Promise<void> => {
     };
     return void process.stdout.write(`${JSON.stringify(shown, null, 2)}\n`);
   }
+  if (args.readyFile !== undefined) prepareReadyFile(args.readyFile);
   // A clock's timers keep no process alive, and a start that fails may have nothing else left while it cleans up.
   setInterval(() => undefined, KEEP_ALIVE_MS);
   const dataDir = DataDir.open(checked.host.TUNAN_DATA_DIR);
@@ -74,11 +76,11 @@ const main = async (argv: readonly string[]): Promise<void> => {
   stopOnSignal(host, clock);
   try {
     await host.start();
+    if (!host.stopping) await announce(host, args, dataDir.path, variables.OPERATOR_TOKEN, clock);
   } catch (error) {
     await host.stop();
     throw error;
   }
-  await announce(host, args, dataDir.path, variables.OPERATOR_TOKEN, clock);
 };
 
 /** Says where the platform is reached: at once for part of it, once it is ready where all of it runs here. */
@@ -89,14 +91,13 @@ const announce = async (
   operatorToken: string | undefined,
   clock: SystemClock,
 ): Promise<void> => {
-  const whole =
-    args.mode === 'embedded' && args.targets.includes('ingress') && args.targets.includes('account');
+  const whole = args.mode === 'embedded' && SERVICE_NAMES.every((name) => args.targets.includes(name));
   if (whole && !(await untilReady(host.health, clock))) return;
   const facts: ReadyFacts = {
     apiUrl: host.apiUrl ?? null,
     opsUrl: host.urls.ops,
-    apiKey: whole ? await demoKey(folder, host.urls.ops, operatorToken!) : null,
-    simulatorUrl: host.simulatorUrl ?? null,
+    apiKey: whole ? await demoKey(folder, host.apiUrl!, host.urls.ops, operatorToken!) : null,
+    simulatorUrl: host.urls.simulator ?? null,
   };
   if (args.readyFile !== undefined) writeReadyFile(args.readyFile, facts);
   process.stdout.write(

@@ -1,6 +1,8 @@
-import { renameSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Clock } from '@tunan/kernel';
 import type { Health } from '@tunan/service-kit';
+import { UsageError } from './arguments.js';
 
 const POLL_MS = 20;
 
@@ -19,6 +21,19 @@ export const untilReady = async (health: Health, clock: Clock): Promise<boolean>
     await clock.sleep(POLL_MS);
   }
   return true;
+};
+
+/**
+ * Removes what an earlier run left, so that whoever waits for the file does not read its addresses.
+ * @throws UsageError if the file can't be written later
+ */
+export const prepareReadyFile = (file: string): void => {
+  try {
+    accessSync(dirname(file), constants.W_OK | constants.X_OK);
+    rmSync(file, { force: true });
+  } catch (error) {
+    throw new UsageError(`--ready-file: ${file} cannot be written: ${(error as NodeJS.ErrnoException).code}`);
+  }
 };
 
 /** Writes the facts for another program. It appears whole: a reader never sees half of it. */

@@ -7,12 +7,18 @@ const TIMEOUT_MS = 10_000;
 
 /**
  * The key of the demo account, which has the credit of any new account. It is made the first time, through the
- * operator API like any other, and kept in the data folder: the platform itself can't show a key twice.
+ * operator API like any other, and kept in the data folder: the platform itself can't show a key twice. A kept key that
+ * was revoked, or belongs to another database, is replaced.
  */
-export const demoKey = async (folder: string, opsUrl: string, operatorToken: string): Promise<string> => {
+export const demoKey = async (
+  folder: string,
+  apiUrl: string,
+  opsUrl: string,
+  operatorToken: string,
+): Promise<string> => {
   const file = join(folder, 'demo-key');
   const known = readKey(file);
-  if (known !== undefined) return known;
+  if (known !== undefined && !(await isRefused(apiUrl, known))) return known;
   const operator = new OperatorClient(opsUrl, operatorToken);
   const key = await operator.createAccount(EMAIL);
   writeFileSync(`${file}.new`, key, { mode: 0o600 });
@@ -22,10 +28,19 @@ export const demoKey = async (folder: string, opsUrl: string, operatorToken: str
 
 const readKey = (file: string): string | undefined => {
   try {
-    return readFileSync(file, 'utf8').trim();
+    return readFileSync(file, 'utf8').trim() || undefined;
   } catch {
     return undefined;
   }
+};
+
+const isRefused = async (apiUrl: string, key: string): Promise<boolean> => {
+  const answer = await request(`${apiUrl}/models`, {
+    headers: { authorization: `Bearer ${key}` },
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  });
+  await answer.body.dump();
+  return answer.statusCode === 401;
 };
 
 class OperatorClient {
