@@ -94,7 +94,7 @@ describe.each(TOPOLOGIES)('from an SDK to the ledger: %s', (_name, start) => {
     });
     expect(data.choices[0]!.message.content).not.toBe('');
     expect((data.usage as WithCost).cost).toBeGreaterThan(0);
-    expect(response.headers.get('x-tunan-provider')).toBe('simulator');
+    expect(response.headers.get('x-tunan-provider')).toBe(platform.deepseek);
     expect(response.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
     expect(response.headers.get('x-ratelimit-limit')).toBe('10000');
   });

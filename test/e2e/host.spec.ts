@@ -1,10 +1,10 @@
-import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { SERVICE_NAMES } from '@tunan/contracts';
-import { eventually, freePorts, HOST_ENTRY, HostProcess, tempDir } from '@tunan/testing';
+import { cliJson, eventually, freePorts, HOST_ENTRY, HostProcess, tempDir } from '@tunan/testing';
 
 interface Readiness {
   readonly status: string;
@@ -134,6 +134,76 @@ describe('the host', () => {
     expect(data.quota).toBeGreaterThan(249_000);
   }, 120_000);
 
+  it('ends a stream that outlives the drain with an event that says why', async () => {
+    const host = await start(newDir(), [], { DRAIN_MS_MAX: '200' });
+    const answer = await fetch(`${host.facts.apiUrl}/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${host.facts.apiKey}`, 'content-type': 'application/json' },
+      body: JSON.stringify({
+        model: 'deepseek-chat',
+        stream: true,
+        messages: [{ role: 'user', content: '[[sim tokens=4000 chunk_delay_ms=50]] Write a poem.' }],
+      }),
+    });
+    expect(answer.status).toBe(200);
+    const [text, code] = await Promise.all([answer.text(), host.stop()]);
+    expect(code).toBe(0);
+    expect(JSON.parse(text.trimEnd().split('\n\ndata: ').at(-1)!)).toMatchObject({
+      error: { type: 'api_error', code: 'service_unavailable', param: null },
+    });
+  }, 90_000);
+
+  it('stops while it starts, and leaves no database behind', async () => {
+    const dataDir = newDir();
+    const first = await start(dataDir);
+    await first.stop();
+    const postmaster = join(dataDir, 'postgres', 'data', 'postmaster.pid');
+    for (const step of ['Starting PostgreSQL', 'Starting auth']) {
+      const child = spawn(process.execPath, [
+        HOST_ENTRY,
+        '--mode',
+        'embedded',
+        '--port',
+        '0',
+        '--data-dir',
+        dataDir,
+      ]);
+      let printed = '';
+      const collect = (chunk: Buffer): void => {
+        printed += chunk.toString();
+        if (printed.includes(step)) child.kill('SIGTERM');
+      };
+      child.stdout.on('data', collect);
+      child.stderr.on('data', collect);
+      await eventually('it has ended', () => child.exitCode !== null || child.signalCode !== null, 30_000);
+      expect([step, child.exitCode, printed]).toEqual([step, 0, expect.not.stringMatching(/Error|tunan:/)]);
+      expect(existsSync(postmaster)).toBe(false);
+    }
+  }, 120_000);
+
+  it('prints a key that works, also after the kept one was revoked', async () => {
+    const dataDir = newDir();
+    const first = await start(dataDir);
+    const account = await cliJson<{ accountId: string }>(
+      ['account', 'show', '--email', 'demo@tunan.localhost', '--data-dir', dataDir],
+      {},
+    );
+    const [key] = (
+      await cliJson<{ keys: { keyId: string }[] }>(
+        ['key', 'list', '--account', account.accountId, '--data-dir', dataDir],
+        {},
+      )
+    ).keys;
+    await cliJson(['key', 'revoke', '--key', key!.keyId, '--data-dir', dataDir], {});
+    await first.stop();
+    const second = await start(dataDir);
+    expect(second.facts.apiKey).not.toBe(first.facts.apiKey);
+    const models = await fetch(`${second.facts.apiUrl}/models`, {
+      headers: { authorization: `Bearer ${second.facts.apiKey}` },
+    });
+    expect(models.status).toBe(200);
+  }, 120_000);
+
   it('refuses a second host on the same data, in one line', async () => {
     const dataDir = newDir();
     await start(dataDir);
@@ -176,11 +246,33 @@ describe('the host', () => {
     ['an unknown option', ['--frobnicate'], {}, 'frobnicate'],
     ['an address beyond loopback', ['--host', '0.0.0.0'], {}, 'loopback'],
     ['a payment key', [], { STRIPE_SECRET_KEY: 'sk_live_x' }, 'STRIPE_SECRET_KEY'],
+    ['a database URL that is none', [], { DATABASE_URL: 'notaurl' }, 'DATABASE_URL'],
+    ['a provider key with a line break', [], { DEEPSEEK_API_KEY: 'a\nb' }, 'DEEPSEEK_API_KEY'],
+    ['a ready file that it cannot write', ['--ready-file', '/nonexistent/ready.json'], {}, '--ready-file'],
+    [
+      'a catalog file that is not there',
+      ['--port', '0'],
+      { CATALOG_FILE: '/nonexistent.yaml' },
+      'CATALOG_FILE',
+    ],
   ])('refuses %s, in one line', (_, args, env, word) => {
     const { status, stderr } = runHost([...args, '--data-dir', newDir()], env as Record<string, string>);
     expect(status).toBe(1);
     expect(stderr).toMatch(oneLine);
     expect(stderr).toContain(word);
+  });
+
+  it('refuses secrets that are damaged, in one line', () => {
+    const dataDir = newDir();
+    writeFileSync(join(dataDir, 'secrets.json'), '');
+    const { status, stderr } = runHost(['--data-dir', dataDir, '--port', '0']);
+    expect([status, oneLine.test(stderr)]).toEqual([1, true]);
+    expect(stderr).toContain('secrets.json is damaged');
+  });
+
+  it('takes an empty variable as one that is not set', () => {
+    const empty = { KEY_PEPPER: '', OPERATOR_TOKEN: '', INTERNAL_TOKEN: '', TUNAN_PORT: '' };
+    expect(runHost(['--validate'], empty)).toMatchObject({ status: 0 });
   });
 
   it('names every broken setting at once', () => {

@@ -6,7 +6,8 @@ import { createTestDatabase } from '@tunan/postgres/testing';
 /** A running platform, whatever processes it consists of. */
 export interface Platform {
   readonly apiUrl: string;
-  readonly simulatorUrl: string;
+  /** What `x-tunan-provider` says of an answer of DeepSeek's. */
+  readonly deepseek: string;
   /** The ops address of every process. */
   readonly opsUrls: readonly string[];
   readonly processes: readonly HostProcess[];
@@ -24,7 +25,7 @@ export const startAll = async (): Promise<Platform> => {
   const host = await HostProcess.start({ dataDir: dir.path });
   return {
     apiUrl: host.facts.apiUrl!,
-    simulatorUrl: host.facts.simulatorUrl!,
+    deepseek: 'simulator',
     opsUrls: [host.facts.opsUrl],
     processes: [host],
     cli: (...args) => cliJson([...args, '--data-dir', dir.path], {}),
@@ -39,7 +40,18 @@ export const startAll = async (): Promise<Platform> => {
 const SERVICES = ['simulator', 'billing', 'auth', 'account', 'connector', 'router', 'ingress'] as const;
 type Service = (typeof SERVICES)[number];
 
-/** Every service in a process of its own, talking HTTP, on one database. */
+/** Where the simulator plays each provider, by the name of the variables that point a connector elsewhere. */
+const PROVIDERS = {
+  DEEPSEEK: '/deepseek',
+  DASHSCOPE: '/qwen/compatible-mode/v1',
+  ZHIPU: '/glm/api/paas/v4',
+  MINIMAX: '/minimax/v1',
+};
+
+/**
+ * Every service in a process of its own, talking HTTP, on one database, as in production: the simulator is a provider
+ * that is reached with a key like any other.
+ */
 export const startSeparate = async (): Promise<Platform> => {
   const dir = tempDir();
   const database = await createTestDatabase();
@@ -54,8 +66,13 @@ export const startSeparate = async (): Promise<Platform> => {
     DATABASE_URL: database.url,
     KEY_PEPPER: `1:${'5a'.repeat(32)}`,
     OPERATOR_TOKEN: operatorToken,
-    SIMULATOR_URL: `http://127.0.0.1:${simulatorPort}`,
+    // One reading of "not ready" is enough for these tests: nothing has to learn of it.
+    DRAIN_DELAY_MS: '0',
   };
+  for (const [name, path] of Object.entries(PROVIDERS)) {
+    env[`${name}_API_KEY`] = 'sk-of-this-run';
+    env[`${name}_BASE_URL`] = `http://127.0.0.1:${simulatorPort}${path}`;
+  }
   for (const name of SERVICES) {
     env[`${name.toUpperCase()}_URL`] ??= `http://127.0.0.1:${portOf[name]}`;
     env[`INTERNAL_TOKEN_${name.toUpperCase()}`] = `token-of-${name}`;
@@ -71,7 +88,8 @@ export const startSeparate = async (): Promise<Platform> => {
       '--simulator-port',
       String(simulatorPort),
     ];
-    return HostProcess.start({ dataDir, args, env });
+    const mode = name === 'simulator' ? 'embedded' : 'production';
+    return HostProcess.start({ dataDir, args, env, mode });
   };
   const processes: HostProcess[] = [];
   const stop = async (): Promise<(number | null)[]> => {
@@ -97,7 +115,7 @@ export const startSeparate = async (): Promise<Platform> => {
   const opsUrlOf = (name: Service): string => processes[SERVICES.indexOf(name)]!.facts.opsUrl;
   return {
     apiUrl: processes[SERVICES.indexOf('ingress')]!.facts.apiUrl!,
-    simulatorUrl: env['SIMULATOR_URL']!,
+    deepseek: 'deepseek',
     opsUrls,
     processes,
     cli: (...args) =>

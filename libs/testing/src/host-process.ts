@@ -18,6 +18,8 @@ export interface HostProcessOptions {
   /** Further arguments; ports are free ones unless given. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Default `embedded`. */
+  readonly mode?: 'embedded' | 'production';
   readonly startTimeoutMs?: number;
 }
 
@@ -34,16 +36,16 @@ export class HostProcess {
   ) {}
 
   /**
-   * Starts a host in mode embedded and waits for its ready file.
+   * Starts a host and waits for its ready file.
    * @throws Error with what the host printed, if it ends or takes too long
    */
   static async start(options: HostProcessOptions): Promise<HostProcess> {
-    const { dataDir, args = [], env = {}, startTimeoutMs = START_TIMEOUT_MS } = options;
+    const { dataDir, args = [], env = {}, mode = 'embedded', startTimeoutMs = START_TIMEOUT_MS } = options;
     const readyFile = join(dataDir, `ready-${process.pid}-${Math.trunc(performance.now())}.json`);
     const ports = args.includes('--port') ? [] : ['--port', '0'];
     const child = spawn(
       process.execPath,
-      [HOST_ENTRY, '--mode', 'embedded', '--data-dir', dataDir, '--ready-file', readyFile, ...ports, ...args],
+      [HOST_ENTRY, '--mode', mode, '--data-dir', dataDir, '--ready-file', readyFile, ...ports, ...args],
       {
         env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
         stdio: ['ignore', 'pipe', 'pipe'],
