@@ -6,6 +6,8 @@ import { createTestDatabase } from '@tunan/postgres/testing';
 /** A running platform, whatever processes it consists of. */
 export interface Platform {
   readonly apiUrl: string;
+  /** Where the simulator's log is read. */
+  readonly simulatorUrl: string;
   /** What `x-tunan-provider` says of an answer of DeepSeek's. */
   readonly deepseek: string;
   /** The ops address of every process. */
@@ -25,6 +27,7 @@ export const startAll = async (): Promise<Platform> => {
   const host = await HostProcess.start({ dataDir: dir.path });
   return {
     apiUrl: host.facts.apiUrl!,
+    simulatorUrl: host.facts.simulatorUrl!,
     deepseek: 'simulator',
     opsUrls: [host.facts.opsUrl],
     processes: [host],
@@ -115,6 +118,7 @@ export const startSeparate = async (): Promise<Platform> => {
   const opsUrlOf = (name: Service): string => processes[SERVICES.indexOf(name)]!.facts.opsUrl;
   return {
     apiUrl: processes[SERVICES.indexOf('ingress')]!.facts.apiUrl!,
+    simulatorUrl: `http://127.0.0.1:${simulatorPort}`,
     deepseek: 'deepseek',
     opsUrls,
     processes,
