@@ -39,6 +39,7 @@ const exchange: Exchange = {
   stream: false,
   ceiling: 1,
   includeUsage: false,
+  strictParameters: false,
   deadlineMs: Infinity,
   signal: new AbortController().signal,
   traceparent: undefined,

@@ -104,6 +104,7 @@ describe('RouteExchange', () => {
     stream: false,
     ceiling: 100,
     includeUsage: false,
+    strictParameters: false,
     deadlineMs: clock.monotonicMs() + 600_000,
     signal: new AbortController().signal,
     traceparent: undefined,

@@ -10,7 +10,8 @@ import {
 import { Fault, type Clock } from '@tunan/kernel';
 import type { Permit, RandomSource, RetryBudget } from '@tunan/resilience';
 import type { Logger } from '@tunan/service-kit';
-import type { ChannelHealth } from './domain/channel-health.js';
+import { ableChannels } from './domain/able-channels.js';
+import type { ChannelHealth, Sharers } from './domain/channel-health.js';
 import {
   afterFailure,
   noChannelFault,
@@ -59,7 +60,7 @@ export class RouteExchange extends ExchangeHandler {
 
   async handle(exchange: Exchange): Promise<ExchangeReply> {
     const { budget, health, metrics } = this.ports;
-    const channels = this.#catalog().channels(exchange.body.model);
+    const channels = ableChannels(this.#catalog().channels(exchange.body.model), exchange);
     budget.request();
     const plan = planChannels(channels, (channel) => this.#healthOf(channel), this.ports.random);
     const route: Route = {
@@ -137,7 +138,7 @@ export class RouteExchange extends ExchangeHandler {
   ): void {
     const { health, metrics, logger } = this.ports;
     faults.push(fault);
-    const action = health.failed(channel.id, permit, fault);
+    const action = health.failed(channel.id, permit, fault, this.#sharers(channel));
     metrics.attempt(channel.id, fault.spec.owner);
     metrics.credential(channel.id, action);
     const record = {
@@ -162,7 +163,7 @@ export class RouteExchange extends ExchangeHandler {
     if (fault.spec.owner === 'client') return;
     const { health, metrics } = this.ports;
     metrics.brokenStream(channel.id);
-    metrics.credential(channel.id, health.failed(channel.id, permit, fault));
+    metrics.credential(channel.id, health.failed(channel.id, permit, fault, this.#sharers(channel)));
   }
 
   /** Moves on after a fault: waits for a retry, or goes to the next channel. False if the request ends here. */
@@ -211,6 +212,14 @@ export class RouteExchange extends ExchangeHandler {
       this.ports.health.retain(new Set(current.catalog.channels.map((channel) => channel.id)));
     }
     return current;
+  }
+
+  /** The channels that share a credential, or its limits for one model, with a channel, itself left out. */
+  #sharers(channel: CatalogChannel): Sharers {
+    const all = this.#known?.catalog.channels ?? [];
+    const credential = all.filter(({ id, provider }) => provider === channel.provider && id !== channel.id);
+    const model = credential.filter(({ upstreamModel }) => upstreamModel === channel.upstreamModel);
+    return { credential: credential.map(({ id }) => id), model: model.map(({ id }) => id) };
   }
 
   #healthOf(channel: CatalogChannel): number {

@@ -36,6 +36,8 @@ export interface Exchange {
   readonly ceiling: number;
   /** Whether the client asked for the usage chunk: content chunks then carry `usage: null`. */
   readonly includeUsage: boolean;
+  /** Parameters must be sent as they were given: only channels that do so may serve the request. */
+  readonly strictParameters: boolean;
   /** Latest end, as a monotonic time of this process, in milliseconds. */
   readonly deadlineMs: number;
   /** Aborted when the client went away. The connector then drains or cancels, and still ends the body. */
@@ -54,6 +56,8 @@ export interface Served {
   readonly channel: string;
   readonly attempts: number;
   readonly fallback: boolean;
+  /** Parameters that were not sent as they were given (`frequency_penalty=ignored, temperature=1.0`), if any. */
+  readonly adapted?: string;
 }
 
 /** Receives a streamed body. Calls come in this order: `frames`*, `usage`?, then exactly one of `end` and `fail`. */

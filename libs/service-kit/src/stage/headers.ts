@@ -15,6 +15,9 @@ export const abandonPath = (stage: string, requestId: string): string => `/${sta
 const DEADLINE_MS_DEFAULT = 600_000;
 const CEILING_DEFAULT = 4_096;
 
+/** Asks for parameters to be sent as they were given, or not at all. */
+const STRICT_HEADER = 'x-tunan-strict-params';
+
 /** The facts of an exchange that are not in its body, as request headers. */
 export const encodeExchangeHeaders = (exchange: Exchange, clock: Clock): Record<string, string> => ({
   'content-type': 'application/json',
@@ -25,6 +28,7 @@ export const encodeExchangeHeaders = (exchange: Exchange, clock: Clock): Record<
   'x-tunan-deadline-ms': String(Math.max(1, Math.floor(exchange.deadlineMs - clock.monotonicMs()))),
   'x-tunan-account': exchange.caller.accountId,
   'x-tunan-tier': exchange.caller.tier,
+  ...(exchange.strictParameters ? { [STRICT_HEADER]: 'true' } : {}),
   ...(exchange.target === undefined
     ? {}
     : { 'x-tunan-target': encodeURIComponent(JSON.stringify(exchange.target)) }),
@@ -63,6 +67,7 @@ export const decodeExchange = (headers: IncomingHttpHeaders, parts: ExchangeBody
     stream: body['stream'] === true,
     ceiling: positive(one(headers, 'x-tunan-ceiling'), asked ?? CEILING_DEFAULT),
     includeUsage: includeUsage === undefined ? options?.include_usage === true : includeUsage === 'true',
+    strictParameters: one(headers, STRICT_HEADER) === 'true',
     deadlineMs: clock.monotonicMs() + positive(one(headers, 'x-tunan-deadline-ms'), DEADLINE_MS_DEFAULT),
     traceparent: one(headers, 'traceparent'),
     caller: {
@@ -89,6 +94,7 @@ export const encodeServedHeaders = (served: Served): Record<string, string> => (
   'x-tunan-channel': served.channel,
   'x-tunan-attempts': String(served.attempts),
   'x-tunan-fallback': String(served.fallback),
+  ...(served.adapted === undefined ? {} : { 'x-tunan-adapted': served.adapted }),
 });
 
 /** Reads {@link encodeServedHeaders} back. */
@@ -98,6 +104,7 @@ export const decodeServed = (headers: Readonly<Record<string, string | string[] 
   channel: text(headers['x-tunan-channel']),
   attempts: positive(text(headers['x-tunan-attempts']), 1),
   fallback: headers['x-tunan-fallback'] === 'true',
+  ...(headers['x-tunan-adapted'] === undefined ? {} : { adapted: text(headers['x-tunan-adapted']) }),
 });
 
 const text = (value: string | string[] | undefined): string =>

@@ -22,6 +22,7 @@ const served: Served = {
   channel: 'c1',
   attempts: 2,
   fallback: true,
+  adapted: 'seed=ignored, temperature=1.0',
 };
 const usage: Usage = { prompt: 4, cachedPrompt: 1, completion: 3, reasoning: 0 };
 const frame = (text: string): Buffer => Buffer.from(`data: ${JSON.stringify({ text })}\n\n`);
@@ -85,6 +86,7 @@ const exchangeFor = (model: string, stream: boolean, signal = new AbortControlle
   stream,
   ceiling: 77,
   includeUsage: true,
+  strictParameters: true,
   deadlineMs: performance.now() + 10_000,
   signal,
   traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',

@@ -29,6 +29,7 @@ export const anExchange = (
     stream: true,
     ceiling: 1_000,
     includeUsage: true,
+    strictParameters: false,
     deadlineMs: performance.now() + 60_000,
     signal: new AbortController().signal,
     traceparent: undefined,

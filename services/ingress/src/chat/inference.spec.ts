@@ -60,6 +60,7 @@ describe('Inference', () => {
     catalogVersion: 1,
     body: { model: 'deepseek-chat', messages: [{ role: 'user', content: 'Hi' }] },
     stream,
+    strictParameters: false,
     includeUsage,
     completions: 1,
     ceiling: null,

@@ -33,6 +33,8 @@ export interface InferenceRequest {
   readonly body: Exchange['body'];
   readonly stream: boolean;
   readonly includeUsage: boolean;
+  /** Parameters must be sent as they were given. */
+  readonly strictParameters: boolean;
   readonly completions: number;
   /** The client's explicit output limit. */
   readonly ceiling: number | null;
@@ -160,6 +162,7 @@ export class Inference {
       stream: request.stream,
       ceiling,
       includeUsage: request.includeUsage,
+      strictParameters: request.strictParameters,
       deadlineMs,
       signal,
       traceparent: request.traceparent,
@@ -188,6 +191,7 @@ export class Inference {
             'x-tunan-upstream-model': served.upstreamModel,
             'x-tunan-attempts': String(served.attempts),
             'x-tunan-fallback': String(served.fallback),
+            ...(served.adapted === undefined ? {} : { 'x-tunan-adapted': served.adapted }),
           }),
     };
   }

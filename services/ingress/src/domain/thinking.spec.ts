@@ -37,6 +37,14 @@ describe('checkThinking', () => {
     },
   );
 
+  it.each(['extra_body', 'chat_template_kwargs'])('finds the wish below %s too', (nest) => {
+    const nested = { [nest]: { enable_thinking: true } };
+    expect(() => check('deepseek-chat', nested)).toThrow(
+      expect.objectContaining({ code: 'invalid_value', param: `${nest}.enable_thinking` }),
+    );
+    check('deepseek-reasoner', nested);
+  });
+
   it.each(off)(
     '%j: a model that always thinks refuses it and names one that does not; the others take it',
     (wish) => {

@@ -37,22 +37,38 @@ const WISHES: Readonly<Record<string, (value: unknown) => Wish>> = {
   reasoning_effort: effortWish,
 };
 
+/** Members under which clients and other servers nest them. */
+const NESTS = ['extra_body', 'chat_template_kwargs'];
+
 /**
  * Thinking belongs to the model id, because the price does: a parameter that asks a model for the other mode is
  * refused, and the refusal names the model to use.
  * @throws Fault `invalid_value` with `param`
  */
 export const checkThinking = (body: ChatRequest, model: CatalogModel, catalog: CatalogIndex): void => {
+  checkMembers(body, '', model, catalog);
+  for (const nest of NESTS) {
+    const members = body[nest];
+    if (isObject(members)) checkMembers(members, `${nest}.`, model, catalog);
+  }
+};
+
+const checkMembers = (
+  members: Readonly<Record<string, unknown>>,
+  path: string,
+  model: CatalogModel,
+  catalog: CatalogIndex,
+): void => {
   for (const name in WISHES) {
-    const value = body[name];
+    const value = members[name];
     if (value == null) continue;
     const wish = WISHES[name]!(value);
     if (wish === undefined || model.thinking === 'switchable' || wish === (model.thinking === 'always'))
       continue;
     const other = modelThatThinks(wish, model, catalog);
     throw invalidValue(
-      name,
-      `'${name}' asks the model '${model.id}' ${wish ? 'to think, which it never does' : 'not to think, which it always does'}.` +
+      path + name,
+      `'${path}${name}' asks the model '${model.id}' ${wish ? 'to think, which it never does' : 'not to think, which it always does'}.` +
         (other === undefined ? '' : ` Use the model '${other}' instead.`),
     );
   }

@@ -4,6 +4,7 @@ import { Fault } from '@tunan/kernel';
 import { estimatePrompt } from '@tunan/llm';
 import type { CatalogView } from '@tunan/service-kit';
 import type { Inference } from '../chat/inference.js';
+import { checkSupport } from '../domain/check-support.js';
 import { readClientTimeouts } from '../domain/client-timeouts.js';
 import { parseJsonObject } from '../domain/json-object.js';
 import { requestedModel } from '../domain/requested-model.js';
@@ -29,6 +30,8 @@ export class ChatCompletions implements Endpoint {
     const vision = model.capabilities.includes('vision');
     const body = validateChat(json, { model: model.id, vision });
     checkThinking(body, model, catalog);
+    const strictParameters = request.raw.headers['x-tunan-strict-params'] === 'true';
+    checkSupport(body, model, catalog, strictParameters);
     const ceiling = explicitCeiling(body, model);
     const estimate = estimatePrompt(body, model);
     checkContext(estimate.likely, ceiling, model);
@@ -42,6 +45,7 @@ export class ChatCompletions implements Endpoint {
         body: alias === undefined ? body : { ...body, model: model.id },
         stream: body.stream === true,
         includeUsage: body.stream_options?.include_usage === true,
+        strictParameters,
         completions: body.n ?? 1,
         ceiling,
         promptLikely: Math.min(estimate.likely, model.contextTokens),

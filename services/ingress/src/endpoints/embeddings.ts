@@ -38,6 +38,7 @@ export class Embeddings implements Endpoint {
         body,
         stream: false,
         includeUsage: false,
+        strictParameters: false,
         completions: 1,
         // An embedding has no output tokens: nothing is held for them.
         ceiling: 0,

@@ -90,6 +90,22 @@ describe('ChannelHealth', () => {
     expect(health.state('a')).toBe('open');
   });
 
+  // Guarantee: an account without money, or a key that is refused, is not met once per model.
+  it.each<[FaultCode, boolean, boolean]>([
+    ['upstream_auth', true, true],
+    ['upstream_quota', true, true],
+    ['upstream_rate_limited', true, false],
+    ['upstream_quota_window', true, false],
+    ['upstream_model_missing', true, false],
+    ['upstream_error', false, false],
+    ['no_channel_available', false, false],
+  ])('%s spares channels of the same model: %s, of the same credential: %s', (code, model, credential) => {
+    const sharers = { credential: ['same-model', 'same-key'], model: ['same-model'] };
+    health.failed('a', health.tryPass('a')!, new Fault(code, 'x'), sharers);
+    expect([health.of('same-model') === 0, health.of('same-key') === 0]).toEqual([model, credential]);
+    expect(health.of('other')).toBe(1);
+  });
+
   it('forgets channels that are gone', () => {
     fail('upstream_error', 5);
     health.retain(new Set(['b']));

@@ -9,11 +9,17 @@ const COOL_MS = 5_000;
 /** Rest of a channel whose provider has no credential in this installation. */
 const ABSENT_MS = 10_000;
 /** Time until one request tries again whether a credential is good, or a model is there. */
-const REPROBE_MS: Partial<Record<CredentialAction, number>> = {
-  suspend: 60_000,
-  disable: 60_000,
-  'drop-model': 300_000,
-};
+const REPROBE_MS = { suspend: 60_000, disable: 60_000, 'drop-model': 300_000 } as const;
+/** The other channels that a fault of one says something about. */
+export interface Sharers {
+  /** With the same credential. */
+  readonly credential: readonly string[];
+  /** With the same credential and upstream model: providers limit each model of an account by itself. */
+  readonly model: readonly string[];
+}
+
+const ALONE: Sharers = { credential: [], model: [] };
+
 /** Weight of a channel that is being tried again, against 1 of a healthy one. */
 const PROBE_HEALTH = 0.1;
 
@@ -58,8 +64,11 @@ export class ChannelHealth {
     this.#breaker(channel).succeeded(permit);
   }
 
-  /** Draws the consequence of a fault for its channel, and says which it was. */
-  failed(channel: string, permit: Permit, fault: Fault): CredentialAction {
+  /**
+   * Draws the consequence of a fault for its channel and those that share its credential, and says which it was. What is
+   * wrong with a credential or an account is wrong for all of them; a failure counts only where it happened.
+   */
+  failed(channel: string, permit: Permit, fault: Fault, sharers = ALONE): CredentialAction {
     const breaker = this.#breaker(channel);
     const action = actionOf(fault);
     switch (action) {
@@ -68,18 +77,21 @@ export class ChannelHealth {
         break;
       case 'cool':
         breaker.released(permit);
-        this.#cooldowns.cool(
-          channel,
-          fault.code === 'no_channel_available' ? ABSENT_MS : (fault.retryAfterMs ?? COOL_MS),
-        );
+        if (fault.code === 'no_channel_available') this.#cooldowns.cool(channel, ABSENT_MS);
+        else
+          for (const one of [channel, ...sharers.model])
+            this.#cooldowns.cool(one, fault.retryAfterMs ?? COOL_MS);
         break;
       case 'keep':
         // A request that was refused for what it says shows that the provider works; one that was given up shows nothing.
         if (fault.code === 'client_closed' || fault.code === 'internal_error') breaker.released(permit);
         else breaker.succeeded(permit);
         break;
+      case 'drop-model':
+        for (const one of [channel, ...sharers.model]) this.#breaker(one).trip(REPROBE_MS[action]);
+        break;
       default:
-        breaker.trip(REPROBE_MS[action] ?? COOL_MS);
+        for (const one of [channel, ...sharers.credential]) this.#breaker(one).trip(REPROBE_MS[action]);
     }
     return action;
   }
