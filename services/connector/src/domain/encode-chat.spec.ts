@@ -26,6 +26,7 @@ const encode = (provider: ProviderId, request: Partial<ChatRequest> = {}, call: 
     ceiling: 500,
     stream: true,
     accountId: 'acc_1',
+    strict: false,
     ...call,
   });
   // Guarantee: failover encodes the same request again for another provider.
@@ -88,14 +89,13 @@ describe('encodeChat', () => {
       n: 3,
       metadata: { a: 'b' },
       store: true,
-      logit_bias: { 1: 2 },
       service_tier: 'auto',
       stream_options: { include_usage: false },
       max_tokens: 7,
       max_completion_tokens: 8,
       verbosity: 'low',
     });
-    for (const name of ['n', 'metadata', 'store', 'logit_bias', 'service_tier', 'verbosity'])
+    for (const name of ['n', 'metadata', 'store', 'service_tier', 'verbosity'])
       expect(sent).not.toHaveProperty(name);
     expect([sent['max_tokens'], sent['max_completion_tokens']]).toEqual(
       expect.arrayContaining([500, undefined]),
@@ -123,8 +123,9 @@ describe('encodeChat', () => {
   it.each([
     ['qwen', 0, 0.001],
     ['glm', 0, 0.01],
-    ['deepseek', 0.5, 0.5],
-  ] as const)('sends %s top_p %d as %d', (provider, given, sent) => {
+    ['minimax', 0, 0],
+    ['deepseek', 0.5, undefined],
+  ] as const)('sends %s top_p %d as %s', (provider, given, sent) => {
     expect(encode(provider, { top_p: given }).sent['top_p']).toBe(sent);
   });
 
@@ -220,6 +221,20 @@ describe('encodeChat', () => {
       );
     });
 
+    it.each([
+      ['deepseek', false, 'required', false],
+      ['deepseek', true, 'required', true],
+      ['deepseek', false, named('f'), false],
+      ['qwen', false, 'required', true],
+      ['qwen', false, named('f'), false],
+      ['glm', false, named('f'), true],
+      ['minimax', false, 'required', true],
+      ['glm', false, 'auto', false],
+    ] as const)('%s, thinking %s: checks %j itself: %s', (provider, thinking, choice, checked) => {
+      const request = { tools: [TOOL, OTHER], tool_choice: choice };
+      expect(encode(provider, request, { thinking }).check !== undefined).toBe(checked);
+    });
+
     it('translates functions of the time before tools', () => {
       const { sent } = encode('deepseek', {
         functions: [{ name: 'f', parameters: {} }],
@@ -232,23 +247,76 @@ describe('encodeChat', () => {
 
   describe('response_format', () => {
     const schema = { type: 'object', properties: { a: { type: 'string' } } };
-    const format = { type: 'json_schema', json_schema: { name: 'x', schema } };
+    const format = (given: object = schema) => ({
+      type: 'json_schema',
+      json_schema: { name: 'x', description: 'of y', schema: { ...given } },
+    });
+    const wordsOf = ({ messages }: { messages: { role: string; content: string }[] }) =>
+      messages
+        .filter(({ role }) => role === 'system')
+        .map(({ content }) => content)
+        .join();
 
     it.each([
-      ['deepseek', false, { type: 'json_object' }],
-      ['qwen', false, { type: 'json_object' }],
+      ['deepseek', true, { type: 'json_object' }],
       ['qwen', true, undefined],
       ['glm', false, { type: 'json_object' }],
       ['minimax', false, undefined],
     ] as const)('%s, thinking %s: a schema is told in words', (provider, thinking, sent) => {
-      const encoded = encode(provider, { response_format: format }, { thinking }).sent;
-      expect(encoded['response_format']).toEqual(sent);
-      expect(
-        encoded.messages
-          .filter(({ role }) => role === 'system')
-          .map(({ content }) => content)
-          .join(),
-      ).toContain(JSON.stringify(schema));
+      const encoded = encode(provider, { response_format: format() }, { thinking });
+      expect(encoded.sent['response_format']).toEqual(sent);
+      expect(encoded.sent['tools']).toBeUndefined();
+      expect(wordsOf(encoded.sent)).toContain(JSON.stringify(schema));
+      expect(encoded.check).toBeDefined();
+    });
+
+    it.each(['deepseek', 'qwen'] as const)('%s: a schema is a function that has to be called', (provider) => {
+      const encoded = encode(provider, { response_format: format() });
+      expect(encoded.sent['response_format']).toBeUndefined();
+      expect(encoded.sent['tools']).toEqual([
+        {
+          type: 'function',
+          function: { name: 'answer', description: 'Takes the answer, x: of y.', parameters: schema },
+        },
+      ]);
+      expect(encoded.sent['tool_choice']).toEqual(named('answer'));
+      expect(encoded.check).toBeDefined();
+    });
+
+    it('sends a schema as it is where the model takes it', () => {
+      const encoded = encode('qwen', { response_format: format() }, { upstreamModel: 'qwen-plus' });
+      expect(encoded.sent['response_format']).toEqual(format());
+      expect(encoded.check).toBeUndefined();
+    });
+
+    // Guarantee: a schema does not keep the model from calling the client's own tools.
+    it.each(['deepseek', 'qwen', 'glm', 'minimax'] as const)(
+      '%s: a schema stands beside tools',
+      (provider) => {
+        const encoded = encode(provider, { response_format: format(), tools: [TOOL] });
+        expect(encoded.sent['tools']).toHaveLength(1);
+        expect(encoded.sent['tool_choice']).toBeUndefined();
+        expect(wordsOf(encoded.sent)).toContain(JSON.stringify(schema));
+      },
+    );
+
+    it('does not make a function of a schema that is no object', () => {
+      const encoded = encode('deepseek', { response_format: format({ type: 'array' }) });
+      expect(encoded.sent['tools']).toBeUndefined();
+      expect(encoded.sent['response_format']).toEqual({ type: 'json_object' });
+    });
+
+    it('lets a forced tool go before a schema', () => {
+      const request = { response_format: format(), tools: [TOOL], tool_choice: named('f') };
+      expect(wordsOf(encode('deepseek', request).sent)).not.toContain(JSON.stringify(schema));
+      expect(encode('deepseek', request).sent['tool_choice']).toEqual(named('f'));
+    });
+
+    it('checks that JSON is JSON only where the provider does not', () => {
+      const json = { response_format: { type: 'json_object' } };
+      expect(encode('deepseek', json).check).toBeUndefined();
+      expect(encode('minimax', json).check).toBeDefined();
+      expect(encode('qwen', json, { thinking: true }).check).toBeDefined();
     });
 
     it('adds the word that JSON mode needs only where it is missing', () => {
@@ -266,5 +334,34 @@ describe('encodeChat', () => {
         'response_format',
       );
     });
+  });
+
+  it('says what it does not send as it was given', () => {
+    const request = { temperature: 2, seed: 1, frequency_penalty: 1, whim: true };
+    expect(encode('glm', request).adapted).toBe(
+      'temperature=1.0, seed=ignored, frequency_penalty=ignored, whim=ignored',
+    );
+    expect(encode('glm', { temperature: 0.5 }).adapted).toBeUndefined();
+  });
+
+  it('refuses what the model refuses, and strictly also what it would change', () => {
+    expect(() => encode('glm', { logprobs: true })).toThrow("'logprobs' is not supported");
+    expect(() => encode('glm', { temperature: 2 }, { strict: true })).toThrow(
+      "'temperature' is not supported",
+    );
+  });
+
+  it('tells the model why its answer before was not accepted', () => {
+    const call = {
+      upstreamModel: 'glm-4-plus',
+      thinking: null,
+      ceiling: 9,
+      stream: false,
+      accountId: 'a',
+      strict: false,
+    };
+    const request: ChatRequest = { model: 'public', messages: [{ role: 'user', content: 'Hi' }] };
+    expect(encodeChat(DIALECTS.glm, request, call, 'it is not JSON').body).toContain('it is not JSON');
+    expect(encodeChat(DIALECTS.glm, request, call).body).not.toContain('accepted');
   });
 });

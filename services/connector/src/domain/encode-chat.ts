@@ -1,6 +1,12 @@
-import type { ChatRequest, Tool } from '@tunan/contracts';
-import type { ChatCall, Dialect, ToolChoicePlan } from './dialect.js';
+import { createHash } from 'node:crypto';
+import type { ChatRequest } from '@tunan/contracts';
+import { Fault } from '@tunan/kernel';
+import { capabilitiesOf, judgeChat, sentValue, type Capabilities } from '@tunan/llm';
+import type { AnswerCheck } from './answer-check.js';
+import type { ChatCall, Dialect } from './dialect.js';
+import { planFormat } from './format-plan.js';
 import { sentMessages } from './messages.js';
+import { choiceOf, planTools } from './tool-plan.js';
 
 /** A chat call ready to be sent, and what the provider will not do itself. */
 export interface EncodedChat {
@@ -9,106 +15,122 @@ export interface EncodedChat {
   readonly localStops: readonly string[];
   /** Tool calls that the client may see. */
   readonly toolCallsMax: number;
+  /** What the answer must be, where the provider does not see to it. */
+  readonly check: AnswerCheck | undefined;
+  /** Parameters that are not sent as they were given, as the client reads of them. */
+  readonly adapted: string | undefined;
 }
+
+/** Parameters that are sent under their own name. */
+const SCALARS = [
+  'temperature',
+  'top_p',
+  'presence_penalty',
+  'frequency_penalty',
+  'seed',
+  'logprobs',
+  'top_logprobs',
+  'reasoning_effort',
+] as const;
 
 /**
  * Writes a chat request in a provider's dialect. Does not change `request`: failover encodes it again for another
- * provider. Only parameters that the dialect names are sent.
+ * provider. Only what the capability table has as sent is sent.
+ * @param rejected why the answer before was not accepted, if this is another try
+ * @throws Fault `unsupported_parameter` for what the model refuses; the stages before have mostly seen to that
  */
-export const encodeChat = (dialect: Dialect, request: ChatRequest, call: ChatCall): EncodedChat => {
+export const encodeChat = (
+  dialect: Dialect,
+  request: ChatRequest,
+  call: ChatCall,
+  rejected?: string,
+): EncodedChat => {
+  const capabilities = capabilitiesOf({ provider: dialect.id, ...call });
+  const adapted = judge(request, capabilities, call.strict);
   const body: Record<string, unknown> = { model: call.upstreamModel, messages: null };
-  const instructions: string[] = [];
-  for (const name in dialect.fields) {
-    const given = request[name];
-    if (given == null) continue;
-    const rule = dialect.fields[name]!;
-    const value = rule.value(given, call);
-    if (value !== undefined) body[rule.as ?? name] = value;
-  }
-  addTools(body, dialect, request, call, instructions);
-  if (request.response_format != null) addFormat(body, dialect, request, call, instructions);
-  const stops = request.stop == null ? [] : typeof request.stop === 'string' ? [request.stop] : request.stop;
-  const honoured = stops.slice(0, dialect.stopsMax);
-  if (honoured.length > 0) body['stop'] = honoured;
+  addScalars(body, dialect, request, call, capabilities);
+  const tools = planTools(request, capabilities);
+  const format = planFormat(request, capabilities, tools.check !== undefined || forces(tools.choice));
+  const offered = format.answerTool === undefined ? tools.tools : [format.answerTool];
+  const choice = format.answerTool === undefined ? tools.choice : choiceOf(format.answerTool.function.name);
+  if (offered !== undefined) body['tools'] = offered;
+  if (choice !== undefined) body['tool_choice'] = choice;
+  const parallel = capabilities.parallel_tool_calls.class === 'honoured';
+  // The provider's default is one call at a time, OpenAI's is several.
+  if (offered !== undefined && parallel) body['parallel_tool_calls'] = request.parallel_tool_calls ?? true;
+  if (format.format !== undefined) body['response_format'] = format.format;
+  const localStops = addStops(body, request.stop, capabilities);
   body[dialect.ceiling.field(call.upstreamModel)] = Math.min(call.ceiling, dialect.ceiling.max);
   if (call.thinking !== null) Object.assign(body, dialect.thinking(call.thinking));
   Object.assign(body, dialect.extra(request, call));
   body['stream'] = call.stream;
   if (call.stream && dialect.asksForUsage) body['stream_options'] = { include_usage: true };
-  body['messages'] = sentMessages(request.messages, dialect.messages, call.thinking, instructions);
+  const instructions = [
+    tools.instruct,
+    format.instruct,
+    rejected === undefined ? undefined : again(rejected),
+  ];
+  body['messages'] = sentMessages(
+    request.messages,
+    dialect.messages,
+    call.thinking,
+    instructions.filter((instruction) => instruction !== undefined),
+  );
   return {
     body: JSON.stringify(body),
-    localStops: stops.length > honoured.length ? stops.filter((stop) => stop !== '') : [],
-    toolCallsMax:
-      request.parallel_tool_calls === false && !dialect.parallelToolCalls ? 1 : Number.MAX_SAFE_INTEGER,
+    localStops,
+    toolCallsMax: request.parallel_tool_calls === false && !parallel ? 1 : Number.MAX_SAFE_INTEGER,
+    check: tools.check ?? format.check,
+    adapted,
   };
 };
 
-const addTools = (
+const again = (problem: string): string =>
+  `An earlier answer was not accepted: ${problem}. Answer again, and exactly in the form that is asked for.`;
+
+const forces = (choice: unknown): boolean => choice !== undefined && choice !== 'none';
+
+/** What of the request is adapted. @throws Fault for what is refused */
+const judge = (request: ChatRequest, capabilities: Capabilities, strict: boolean): string | undefined => {
+  const { refused, adapted, firstAdapted } = judgeChat(capabilities, request);
+  const param = refused ?? (strict ? firstAdapted : undefined);
+  if (param !== undefined)
+    throw new Fault('unsupported_parameter', `'${param}' is not supported by the model '${request.model}'.`, {
+      param,
+    });
+  return adapted.length === 0 ? undefined : adapted.join(', ');
+};
+
+const addScalars = (
   body: Record<string, unknown>,
   dialect: Dialect,
   request: ChatRequest,
   call: ChatCall,
-  instructions: string[],
+  capabilities: Capabilities,
 ): void => {
-  const given = request.tools ?? legacyTools(request['functions']);
-  if (given == null || given.length === 0) return;
-  const choice = request.tool_choice ?? legacyChoice(request['function_call']);
-  const names = given.map((tool) => tool.function.name);
-  const plan: ToolChoicePlan = choice == null ? {} : dialect.toolChoice(choice, names, call);
-  if (plan.instruct !== undefined) instructions.push(plan.instruct);
-  if (plan.none === true) return;
-  body['tools'] = given
-    .filter((tool) => plan.only === undefined || tool.function.name === plan.only)
-    .map(sentTool);
-  if (plan.send !== undefined) body['tool_choice'] = plan.send;
-  // The providers' default is one call at a time, OpenAI's is several.
-  if (dialect.parallelToolCalls) body['parallel_tool_calls'] = request.parallel_tool_calls ?? true;
+  for (const name of SCALARS) {
+    const given = request[name];
+    if (given == null) continue;
+    const value = sentValue(capabilities[name], given);
+    if (value !== undefined) body[name] = value;
+  }
+  if (request.user != null && dialect.userField !== null)
+    body[dialect.userField] = hashedUser(call.accountId, request.user);
 };
 
-/** `strict` is OpenAI's; providers refuse it or take it on other endpoints only. */
-const sentTool = (tool: Tool) => {
-  const { name, description, parameters } = tool.function;
-  return {
-    type: 'function',
-    function: {
-      name,
-      ...(description == null ? {} : { description }),
-      parameters: parameters ?? { type: 'object', properties: {} },
-    },
-  };
-};
+/** Hashed, so that nothing of a customer's users is told to a vendor, and users of two customers stay apart. */
+const hashedUser = (accountId: string, user: string): string =>
+  createHash('sha256').update(`${accountId}:${user}`).digest('hex');
 
-const legacyTools = (functions: unknown): readonly Tool[] | null =>
-  Array.isArray(functions)
-    ? functions.map((definition: Tool['function']) => ({ type: 'function', function: definition }))
-    : null;
-
-const legacyChoice = (choice: unknown): unknown =>
-  typeof choice === 'object' && choice !== null ? { type: 'function', function: choice } : choice;
-
-const addFormat = (
+/** Sends as many stop sequences as the provider takes. @returns those that have to be cut here, if it does not take all */
+const addStops = (
   body: Record<string, unknown>,
-  dialect: Dialect,
-  request: ChatRequest,
-  call: ChatCall,
-  instructions: string[],
-): void => {
-  const format = request.response_format!;
-  if (format.type !== 'json_object' && format.type !== 'json_schema') return;
-  if (dialect.jsonMode(call)) body['response_format'] = { type: 'json_object' };
-  const schema = format.json_schema?.['schema'];
-  if (format.type === 'json_schema' && schema !== undefined)
-    instructions.push(
-      `Answer with one JSON value that this JSON schema accepts, and nothing else:\n${JSON.stringify(schema)}`,
-    );
-  // The providers refuse JSON mode where no message has the word.
-  else if (!mentionsJson(request)) instructions.push('Answer in JSON.');
+  given: ChatRequest['stop'],
+  { stop }: Capabilities,
+): readonly string[] => {
+  const stops = given == null ? [] : typeof given === 'string' ? [given] : given;
+  const nativeMax = stop.class === 'emulated' ? (stop.nativeMax ?? 0) : Number.MAX_SAFE_INTEGER;
+  const sent = stops.slice(0, nativeMax);
+  if (sent.length > 0) body['stop'] = sent;
+  return stops.length > sent.length ? stops.filter((one) => one !== '') : [];
 };
-
-const mentionsJson = (request: ChatRequest): boolean =>
-  request.messages.some(({ content }) =>
-    typeof content === 'string'
-      ? /json/i.test(content)
-      : content != null && content.some((part) => part.type === 'text' && /json/i.test(part.text)),
-  );

@@ -73,9 +73,15 @@ const withName = (sent: SentMessage, name: string | undefined): SentMessage => {
 const flatten = (content: ChatMessage['content']): string | readonly ContentPart[] => {
   if (typeof content === 'string') return content;
   if (content == null) return '';
-  if (content.some((part) => part.type !== 'text')) return content;
+  if (content.some((part) => part.type !== 'text')) return content.map(sentPart);
   return content.map((part) => (part.type === 'text' ? part.text : '')).join('\n');
 };
+
+/** `detail` is OpenAI's: no vision model that is sold here documents it. */
+const sentPart = (part: ContentPart): ContentPart =>
+  part.type === 'text'
+    ? { type: 'text', text: part.text }
+    : { type: 'image_url', image_url: { url: part.image_url.url } };
 
 const legacyCallId = (index: number): string => `call_${index}`;
 

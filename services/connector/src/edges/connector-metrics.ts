@@ -9,6 +9,7 @@ export type Outcome = 'completed' | FaultCode;
 export class ConnectorMetrics {
   readonly #providers = new Map<ProviderId, ProviderMetrics>();
   readonly #impossible: Counter<'provider'>;
+  readonly #overruns: Counter<'provider'>;
 
   /** @param callsUnderWay calls of each provider at the moment of the scrape */
   constructor(registry: Registry, callsUnderWay: () => ReadonlyMap<ProviderId, number>) {
@@ -31,6 +32,12 @@ export class ConnectorMetrics {
       labelNames: ['provider'],
       registers,
     });
+    this.#overruns = new Counter({
+      name: 'tunan_connector_ceiling_overruns_total',
+      help: 'Answers of providers with more output than their ceiling. What is beyond it is not charged.',
+      labelNames: ['provider'],
+      registers,
+    });
     new Gauge({
       name: 'tunan_connector_calls',
       help: 'Calls of providers under way.',
@@ -44,7 +51,7 @@ export class ConnectorMetrics {
 
   /** The counters of one provider. */
   of(provider: ProviderId): ProviderMetrics {
-    const metrics = new ProviderMetrics(this.#impossible.labels(provider));
+    const metrics = new ProviderMetrics(this.#impossible.labels(provider), this.#overruns.labels(provider));
     this.#providers.set(provider, metrics);
     return metrics;
   }
@@ -54,7 +61,10 @@ export class ConnectorMetrics {
 export class ProviderMetrics {
   readonly #answers = new Map<Outcome, number>();
 
-  constructor(private readonly impossible: Counter.Internal) {}
+  constructor(
+    private readonly impossible: Counter.Internal,
+    private readonly overruns: Counter.Internal,
+  ) {}
 
   get answers(): ReadonlyMap<Outcome, number> {
     return this.#answers;
@@ -62,6 +72,10 @@ export class ProviderMetrics {
 
   ended(outcome: Outcome): void {
     this.#answers.set(outcome, (this.#answers.get(outcome) ?? 0) + 1);
+  }
+
+  overran(): void {
+    this.overruns.inc();
   }
 
   impossibleUsage(): void {

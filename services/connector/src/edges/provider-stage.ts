@@ -4,6 +4,7 @@ import {
   type EmbeddingsRequest,
   type Exchange,
   type ExchangeReply,
+  type ReplyStream,
   type Served,
   type Target,
   type Usage,
@@ -26,10 +27,12 @@ import { decodeEmbeddings, encodeEmbeddingsCall, inputBatches } from '../domain/
 import { encodeChat, type EncodedChat } from '../domain/encode-chat.js';
 import { StopCutter } from '../domain/stop-cutter.js';
 import { providerFault } from '../domain/vendor-error.js';
+import { withinCeiling } from '../domain/within-ceiling.js';
+import { AnswerCollector, collected, replay, untilAccepted } from './checked-answer.js';
 import type { ProviderMetrics } from './connector-metrics.js';
 import { mapBounded } from './map-bounded.js';
 import { openCompletions } from './completions.js';
-import { madeCallId, StreamCall, type StreamObserver } from './stream-call.js';
+import { madeCallId, StreamCall, type StreamCallOptions, type StreamObserver } from './stream-call.js';
 import { UnaryCall } from './unary-call.js';
 import type { CallContext } from './upstream-call.js';
 
@@ -87,30 +90,55 @@ export class ProviderStage extends ExchangeHandler {
   #stream(exchange: Exchange, target: Target): Promise<ExchangeReply> {
     const encoded = this.#encode(exchange, target);
     const identity = this.#identity(exchange);
-    const served = this.#served(target);
-    const observer: StreamObserver = {
-      completed: () => this.metrics.ended('completed'),
-      failed: (fault) => this.#failed(exchange, target, fault),
-      impossibleUsage: (raw) => this.#impossible(exchange, target, raw),
+    const served = this.#served(target, encoded);
+    const observer = this.#observer(exchange, target);
+    const open = (one: Exchange, choice: number): Promise<ExchangeReply> => {
+      const options = { served, identity, choice, encoded, observer };
+      return encoded.check === undefined
+        ? StreamCall.open(this.context, one, target, options)
+        : this.#checkedStream(one, target, options);
     };
-    const open = (one: Exchange, choice: number): Promise<ExchangeReply> =>
-      StreamCall.open(this.context, one, target, { served, identity, choice, encoded, observer });
     const completions = (exchange.body as ChatRequest).n ?? 1;
     return completions === 1
       ? open(exchange, 0)
       : openCompletions(exchange, completions, { identity, served, open });
   }
 
+  /** A streamed answer that must be seen whole before any of it is shown. */
+  async #checkedStream(
+    exchange: Exchange,
+    target: Target,
+    options: StreamCallOptions,
+  ): Promise<ExchangeReply> {
+    const accepted = await untilAccepted(
+      this.context.dialect.id,
+      options.encoded,
+      (problem) => this.#encode(exchange, target, problem),
+      async (encoded) => {
+        const collector = new AnswerCollector();
+        const reply = await StreamCall.open(this.context, exchange, target, {
+          ...options,
+          encoded,
+          collector,
+        });
+        return collected(streamOf(reply), collector);
+      },
+    );
+    return replay(exchange, options.served, options.identity, options.choice, accepted);
+  }
+
   async #unary(exchange: Exchange, target: Target): Promise<ExchangeReply> {
     const encoded = this.#encode(exchange, target);
     const completions = (exchange.body as ChatRequest).n ?? 1;
     if (completions === 1)
-      return this.#unaryReply(exchange, target, [await this.#complete(exchange, target, encoded, 0)]);
+      return this.#unaryReply(exchange, target, encoded, [
+        await this.#complete(exchange, target, encoded, 0),
+      ]);
     const choices = Array.from({ length: completions }, (_, choice) => choice);
     const decoded = await mapBounded(choices, completions, exchange, (choice, one) =>
       this.#complete(one, target, encoded, choice),
     );
-    return this.#unaryReply(exchange, target, decoded);
+    return this.#unaryReply(exchange, target, encoded, decoded);
   }
 
   /** One completion of a unary answer. */
@@ -120,27 +148,46 @@ export class ProviderStage extends ExchangeHandler {
     encoded: EncodedChat,
     choice: number,
   ): Promise<DecodedAnswer> {
-    return UnaryCall.send(this.context, exchange, target, {
-      path: this.context.dialect.chatPath,
-      body: encoded.body,
-      read: (body) => this.#decode(exchange, body, encoded, choice),
-    });
+    const send = (one: EncodedChat): Promise<DecodedAnswer> =>
+      UnaryCall.send(this.context, exchange, target, {
+        path: this.context.dialect.chatPath,
+        body: one.body,
+        read: (body) => this.#decode(exchange, body, one, choice),
+      });
+    if (encoded.check === undefined) return send(encoded);
+    const encode = (problem: string): EncodedChat => this.#encode(exchange, target, problem);
+    return untilAccepted(this.context.dialect.id, encoded, encode, send);
   }
 
-  #unaryReply(exchange: Exchange, target: Target, decoded: readonly DecodedAnswer[]): ExchangeReply {
+  #unaryReply(
+    exchange: Exchange,
+    target: Target,
+    encoded: EncodedChat,
+    decoded: readonly DecodedAnswer[],
+  ): ExchangeReply {
     const answers: ChatAnswer[] = [];
     const meter = new TokenMeter();
-    let usage: Usage | null = decoded[0]!.usage;
+    const usages = decoded.map((one) => this.#charged(exchange, target, one.usage));
+    let usage: Usage | null = usages[0]!;
     for (const [index, one] of decoded.entries()) {
       answers.push(one.answer);
       meterAnswer(meter, one.answer);
-      if (index > 0) usage = usage === null || one.usage === null ? null : addUsage(usage, one.usage);
+      const other = usages[index]!;
+      if (index > 0) usage = usage === null || other === null ? null : addUsage(usage, other);
       if (one.impossibleUsage !== undefined) this.#impossible(exchange, target, one.impossibleUsage);
     }
     const outputTokens = meter.tokens;
     const shown = usage ?? this.#estimatedUsage(exchange, answers.length, outputTokens);
     const body = encodeAnswer(this.#identity(exchange), answers, shown);
-    return { kind: 'unary', served: this.#served(target), body, usage, outputTokens };
+    return { kind: 'unary', served: this.#served(target, encoded), body, usage, outputTokens };
+  }
+
+  /** A completion's usage as far as it may be charged. */
+  #charged(exchange: Exchange, target: Target, usage: Usage | null): Usage | null {
+    if (usage === null) return null;
+    const bounded = withinCeiling(usage, exchange.ceiling);
+    if (bounded !== usage) this.#overran(exchange, target);
+    return bounded;
   }
 
   /** Fills the answer where the provider reported nothing; settlement replaces it. */
@@ -178,15 +225,17 @@ export class ProviderStage extends ExchangeHandler {
     return { kind: 'unary', served: this.#served(target), body, usage, outputTokens: 0 };
   }
 
-  #encode(exchange: Exchange, target: Target): EncodedChat {
+  /** @param rejected why the answer before was not accepted */
+  #encode(exchange: Exchange, target: Target, rejected?: string): EncodedChat {
     const call: ChatCall = {
       upstreamModel: target.upstreamModel,
       thinking: target.thinking,
       ceiling: exchange.ceiling,
       stream: exchange.stream,
       accountId: exchange.caller.accountId,
+      strict: exchange.strictParameters,
     };
-    return encodeChat(this.context.dialect, exchange.body as ChatRequest, call);
+    return encodeChat(this.context.dialect, exchange.body as ChatRequest, call, rejected);
   }
 
   #decode(exchange: Exchange, body: Buffer, encoded: EncodedChat, choice: number): DecodedAnswer {
@@ -210,8 +259,24 @@ export class ProviderStage extends ExchangeHandler {
     };
   }
 
-  #served({ upstreamModel, channel }: Target): Served {
-    return { provider: this.shownAs, upstreamModel, channel, attempts: 1, fallback: false };
+  #served({ upstreamModel, channel }: Target, encoded?: EncodedChat): Served {
+    const served = { provider: this.shownAs, upstreamModel, channel, attempts: 1, fallback: false };
+    return encoded?.adapted === undefined ? served : { ...served, adapted: encoded.adapted };
+  }
+
+  #observer(exchange: Exchange, target: Target): StreamObserver {
+    return {
+      completed: () => this.metrics.ended('completed'),
+      failed: (fault) => this.#failed(exchange, target, fault),
+      impossibleUsage: (raw) => this.#impossible(exchange, target, raw),
+      overran: () => this.#overran(exchange, target),
+    };
+  }
+
+  #overran(exchange: Exchange, target: Target): void {
+    this.metrics.overran();
+    const record = { requestId: exchange.requestId, channel: target.channel, ceiling: exchange.ceiling };
+    this.logger.warn(record, 'the provider did not obey the ceiling');
   }
 
   #failed(exchange: Exchange, target: Target, fault: Fault): void {
@@ -232,6 +297,11 @@ export class ProviderStage extends ExchangeHandler {
     this.logger.warn({ requestId: exchange.requestId, channel: target.channel, usage }, 'impossible usage');
   }
 }
+
+const streamOf = (reply: ExchangeReply): ReplyStream => {
+  if (reply.kind === 'stream') return reply.body;
+  throw new Fault('internal_error', 'Internal error.', { internal: 'a unary answer for a stream' });
+};
 
 const meterAnswer = (meter: TokenMeter, answer: ChatAnswer): void => {
   meter.add(answer.content);

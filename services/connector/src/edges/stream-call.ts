@@ -24,6 +24,8 @@ import { StreamDecoder } from '../domain/stream-decoder.js';
 import type { ToolCallOptions } from '../domain/tool-calls.js';
 import { providerFault } from '../domain/vendor-error.js';
 import type { Expiry } from '../domain/watchdog.js';
+import { withinCeiling } from '../domain/within-ceiling.js';
+import type { AnswerCollector } from './checked-answer.js';
 import { ReplyOutbox } from './reply-outbox.js';
 import { clientClosed, UpstreamCall, type CallContext } from './upstream-call.js';
 
@@ -34,6 +36,8 @@ export interface StreamObserver {
   /** The stream failed after it had been answered. */
   failed(fault: Fault): void;
   impossibleUsage(raw: unknown): void;
+  /** The provider did not obey the ceiling. */
+  overran(): void;
 }
 
 /** One streamed completion. */
@@ -44,6 +48,8 @@ export interface StreamCallOptions {
   readonly choice: number;
   readonly encoded: EncodedChat;
   readonly observer: StreamObserver;
+  /** Takes what the stream says instead of the client. */
+  readonly collector?: AnswerCollector;
 }
 
 /** How long usage may take once the provider said why the answer ended. */
@@ -55,7 +61,8 @@ const TAIL_MS = 1_000;
 const JSON_BYTES_MAX = 32 * 1024 * 1024;
 /**
  * Output beyond the ceiling by our estimate at which a provider is taken not to obey it. Well above what the estimate
- * can err for real text: English prose has at most 1.2 times as many characters per token as it assumes.
+ * can err for real text: English prose has at most 1.2 times as many characters per token as it assumes. Where events
+ * carry one token each, as they mostly do, counting them tells it sooner.
  */
 const OVERRUN_FACTOR = 1.75;
 const OVERRUN_TOKENS = 64;
@@ -89,8 +96,12 @@ export class StreamCall extends UpstreamCall implements ReplyStream {
   #spoke = false;
   /** The provider may have begun to work, and to charge for it. */
   #reached = false;
+  /** Events that said something; each is a token at least. */
+  #events = 0;
   /** The provider does not obey the ceiling: nothing more is shown. */
   #overrun = false;
+  /** The observer knows of it. */
+  #told = false;
   #answered = false;
   #finishing = false;
   #clientLeft = false;
@@ -167,11 +178,11 @@ export class StreamCall extends UpstreamCall implements ReplyStream {
   }
 
   protected override failed(fault: Fault): void {
-    if (this.#clientLeft) return this.#leave(this.#decoder.usage);
+    if (this.#clientLeft) return this.#leave(this.#usage);
     if (!this.#answered) return this.#reject(fault);
     // The answer was whole; only its usage did not come.
-    if (this.#finishing) return this.#complete(this.#decoder.finishReason, this.#decoder.usage);
-    const usage = this.#decoder.usage;
+    if (this.#finishing) return this.#complete(this.#decoder.finishReason, this.#usage);
+    const usage = this.#usage;
     if (usage !== null) this.#outbox.usage(usage, Buffer.from(this.#encoder.usage(usage)));
     this.#outbox.finish(fault);
     this.options.observer.failed(fault);
@@ -190,15 +201,18 @@ export class StreamCall extends UpstreamCall implements ReplyStream {
 
   protected override expired(expiry: Expiry): void {
     if (!this.#finishing) return super.expired(expiry);
-    this.#complete(this.#decoder.finishReason, this.#decoder.usage);
+    this.#complete(this.#decoder.finishReason, this.#usage);
     this.cancel();
   }
 
   /** After each chunk: sends what it brought, and ends the call if it is at its end. */
   #advance(): void {
     const { progress } = this.#decoder;
-    if (this.#overrun && progress !== 'failed') return this.#cut('length');
-    if (progress === 'complete') return this.#complete(this.#decoder.finishReason, this.#decoder.usage);
+    if (this.#overrun && progress !== 'failed') {
+      this.#overran();
+      return this.#cut('length');
+    }
+    if (progress === 'complete') return this.#complete(this.#decoder.finishReason, this.#usage);
     // Nothing has been sent yet, so what came together with the failure never has to be.
     if (progress === 'failed' && !this.#answered) return this.abandon(this.#decoder.fault);
     if (this.#frames !== '') this.#flush(progress === 'open');
@@ -223,8 +237,11 @@ export class StreamCall extends UpstreamCall implements ReplyStream {
     this.#meter.add(delta.content);
     this.#meter.add(delta.reasoning);
     for (const call of delta.toolCalls) this.#meter.add(call.arguments);
-    this.#overrun = this.#meter.tokens > this.#tokensMax;
-    if (!this.#clientLeft) this.#frames += this.#encoder.delta(delta);
+    this.#events += 1;
+    this.#overrun = this.#events > this.exchange.ceiling || this.#meter.tokens > this.#tokensMax;
+    if (this.#clientLeft) return;
+    if (this.options.collector === undefined) this.#frames += this.#encoder.delta(delta);
+    else this.options.collector.pieces.push(delta);
   }
 
   #showCut(delta: ChatDelta, cutter: StopCutter): void {
@@ -256,8 +273,23 @@ export class StreamCall extends UpstreamCall implements ReplyStream {
 
   /** Ends an answer that the provider would go on with. What it would have reported is lost. */
   #cut(reason: FinishReason): void {
-    this.#complete(reason, this.#decoder.usage);
+    this.#complete(reason, this.#usage);
     this.cancel();
+  }
+
+  /** What the provider reported, as far as it may be charged. */
+  get #usage(): Usage | null {
+    const { usage } = this.#decoder;
+    if (usage === null) return null;
+    const bounded = withinCeiling(usage, this.exchange.ceiling);
+    if (bounded !== usage) this.#overran();
+    return bounded;
+  }
+
+  #overran(): void {
+    if (this.#told) return;
+    this.#told = true;
+    this.options.observer.overran();
   }
 
   #complete(reason: FinishReason, usage: Usage | null): void {
@@ -268,7 +300,9 @@ export class StreamCall extends UpstreamCall implements ReplyStream {
     if (this.#clientLeft) return this.#leave(usage);
     const held = this.#cutter?.flush() ?? '';
     if (held !== '') this.#show({ content: held, reasoning: '', refusal: '', toolCalls: [], logprobs: null });
-    this.#frames += this.#encoder.finish(this.#cutter?.stopped === true ? 'stop' : reason);
+    const shown = this.#cutter?.stopped === true ? 'stop' : reason;
+    if (this.options.collector !== undefined) this.options.collector.finishReason = shown;
+    this.#frames += this.#encoder.finish(shown);
     this.#flush(false);
     this.#outbox.usage(usage, Buffer.from(this.#encoder.usage(usage ?? this.#estimatedUsage())));
     this.#outbox.finish('end');
@@ -319,7 +353,10 @@ export class StreamCall extends UpstreamCall implements ReplyStream {
       const toolCalls = answer.toolCalls.map((call, index) => ({ ...call, index }));
       if (answer.content !== '' || answer.reasoning !== '' || answer.refusal !== '' || toolCalls.length > 0)
         this.#onDelta({ ...answer, toolCalls });
-      this.#complete(answer.finishReason, usage);
+      this.#complete(
+        answer.finishReason,
+        usage === null ? null : withinCeiling(usage, this.exchange.ceiling),
+      );
     } catch (error) {
       this.fail(Fault.from(error));
     }

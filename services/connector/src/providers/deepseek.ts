@@ -1,13 +1,4 @@
-import { createHash } from 'node:crypto';
-import {
-  asGiven,
-  clamped,
-  mustCall,
-  namedFunction,
-  renamed,
-  type Dialect,
-  type FieldRule,
-} from '../domain/dialect.js';
+import type { Dialect } from '../domain/dialect.js';
 import type { Classify } from '../domain/vendor-error.js';
 
 // Source: api-docs.deepseek.com, create-chat-completion and quick_start, September to November 2026.
@@ -38,26 +29,6 @@ const classify: Classify = ({ status, type, message }) => {
   return 'invalid_value';
 };
 
-/** Accepted are low, high and max; the others are what the vendor maps them to. */
-const EFFORTS: Readonly<Record<string, string>> = {
-  minimal: 'low',
-  low: 'low',
-  medium: 'high',
-  high: 'high',
-  xhigh: 'high',
-  max: 'max',
-  ultra: 'max',
-};
-
-const reasoningEffort: FieldRule = (value, { thinking }) =>
-  thinking === false ? undefined : EFFORTS[String(value)];
-
-/** At most 512 of `[A-Za-z0-9_-]`. Hashed, so that nothing of a customer's users is told to the vendor. */
-const userId: FieldRule = (value, { accountId }) =>
-  createHash('sha256')
-    .update(`${accountId}:${String(value)}`)
-    .digest('hex');
-
 /** DeepSeek's dialect. */
 export const deepseek: Dialect = {
   id: 'deepseek',
@@ -65,31 +36,13 @@ export const deepseek: Dialect = {
   simulatorPath: '/deepseek',
   chatPath: '/chat/completions',
   embeddings: null,
-  fields: {
-    temperature: clamped(0, 2),
-    // Above 0, exclusively.
-    top_p: clamped(0.001, 1),
-    logprobs: asGiven,
-    top_logprobs: clamped(0, 20),
-    reasoning_effort: { value: reasoningEffort },
-    user: renamed('user_id', userId),
-  },
+  userField: 'user_id',
   // `max_completion_tokens` is silently ignored.
   ceiling: { field: () => 'max_tokens', max: 393_216 },
   thinking: (on) => ({ thinking: { type: on ? 'enabled' : 'disabled' } }),
   extra: () => ({}),
-  stopsMax: 16,
   asksForUsage: true,
   messages: { systemFirst: false, userRequired: false, reasoning: 'with-tool-calls' },
-  jsonMode: () => true,
-  parallelToolCalls: false,
-  toolChoice: (choice, _names, { thinking }) => {
-    // The default; sent in thinking mode it has been refused.
-    if (choice === 'auto') return {};
-    if (choice === 'none' || thinking === false) return { send: choice };
-    const name = namedFunction(choice);
-    return { ...(name === undefined ? {} : { only: name }), instruct: mustCall(name) };
-  },
   finishReasons: { insufficient_system_resource: 'upstream_overloaded', aborted: 'upstream_error' },
   inBandError: () => null,
   classify,

@@ -1,13 +1,5 @@
-import { createHash } from 'node:crypto';
 import type { FaultCode } from '@tunan/kernel';
-import {
-  clamped,
-  mustCall,
-  namedFunction,
-  renamed,
-  type Dialect,
-  type FieldRule,
-} from '../domain/dialect.js';
+import type { Dialect } from '../domain/dialect.js';
 import type { Classify, Verdict } from '../domain/vendor-error.js';
 
 // Source: docs.bigmodel.cn (chat completion, embeddings, error codes) and docs.z.ai, 2026.
@@ -67,16 +59,6 @@ const classify: Classify = ({ status, code, message }) => {
   return status === 400 ? 'invalid_value' : undefined;
 };
 
-/** 6 to 128 characters. Hashed, so that nothing of a customer's users is told to the vendor. */
-const userId: FieldRule = (value, { accountId }) =>
-  createHash('sha256')
-    .update(`${accountId}:${String(value)}`)
-    .digest('hex');
-
-/** Two decimals, 0 to 1. */
-const temperature: FieldRule = (value) =>
-  typeof value === 'number' ? Math.round(Math.min(1, Math.max(0, value)) * 100) / 100 : undefined;
-
 /** GLM's dialect: BigModel, and Z.ai with the same API. */
 export const glm: Dialect = {
   id: 'glm',
@@ -84,29 +66,14 @@ export const glm: Dialect = {
   simulatorPath: '/glm/api/paas/v4',
   chatPath: '/chat/completions',
   embeddings: { path: '/embeddings', batchMax: 64, extra: {} },
-  fields: {
-    temperature: { value: temperature },
-    top_p: clamped(0.01, 1),
-    user: renamed('user_id', userId),
-  },
+  userField: 'user_id',
   ceiling: { field: () => 'max_tokens', max: 131_072 },
   thinking: (on) => ({ thinking: { type: on ? 'enabled' : 'disabled' } }),
   // Greedy decoding has a switch of its own; temperature 0 alone still samples.
   extra: (request) => (request.temperature === 0 ? { do_sample: false } : {}),
-  // The schema allows four for some models and one for others.
-  stopsMax: 1,
   // Usage always comes.
   asksForUsage: false,
   messages: { systemFirst: true, userRequired: true, reasoning: 'drop' },
-  jsonMode: () => true,
-  parallelToolCalls: false,
-  // Only `auto` exists.
-  toolChoice: (choice) => {
-    if (choice === 'auto') return { send: 'auto' };
-    if (choice === 'none') return { none: true };
-    const name = namedFunction(choice);
-    return { ...(name === undefined ? {} : { only: name }), instruct: mustCall(name) };
-  },
   finishReasons: {
     sensitive: 'content_filter',
     network_error: 'upstream_overloaded',

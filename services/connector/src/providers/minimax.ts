@@ -1,5 +1,5 @@
 import type { FaultCode } from '@tunan/kernel';
-import { clamped, mustCall, namedFunction, type Dialect } from '../domain/dialect.js';
+import type { Dialect } from '../domain/dialect.js';
 import type { Classify, Verdict, VendorError } from '../domain/vendor-error.js';
 
 // Source: platform.minimax.io/docs (text-chat-openai, error codes, rate limits), 2026.
@@ -69,23 +69,13 @@ export const minimax: Dialect = {
   simulatorPath: '/minimax/v1',
   chatPath: '/chat/completions',
   embeddings: null,
-  fields: { temperature: clamped(0, 2), top_p: clamped(0, 1) },
+  userField: null,
   ceiling: { field: () => 'max_completion_tokens', max: 524_288 },
   thinking: (on) => ({ thinking: { type: on ? 'adaptive' : 'disabled' } }),
   // Otherwise thinking stands inside the content, between tags.
   extra: () => ({ reasoning_split: true }),
-  stopsMax: 0,
   asksForUsage: true,
   messages: { systemFirst: true, userRequired: true, reasoning: 'keep' },
-  jsonMode: () => false,
-  parallelToolCalls: false,
-  // Not in the schema.
-  toolChoice: (choice) => {
-    if (choice === 'auto') return {};
-    if (choice === 'none') return { none: true };
-    const name = namedFunction(choice);
-    return { ...(name === undefined ? {} : { only: name }), instruct: mustCall(name) };
-  },
   finishReasons: { tool_call: 'tool_calls' },
   inBandError,
   classify,

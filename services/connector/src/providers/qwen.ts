@@ -1,4 +1,4 @@
-import { asGiven, clamped, mustCall, namedFunction, type Dialect } from '../domain/dialect.js';
+import type { Dialect } from '../domain/dialect.js';
 import type { Classify } from '../domain/vendor-error.js';
 import type { FaultCode } from '@tunan/kernel';
 
@@ -46,38 +46,15 @@ export const qwen: Dialect = {
   simulatorPath: '/qwen/compatible-mode/v1',
   chatPath: '/chat/completions',
   embeddings: { path: '/embeddings', batchMax: 10, extra: { encoding_format: 'float' } },
-  fields: {
-    // Below 2, exclusively.
-    temperature: clamped(0, 1.99),
-    // Above 0, exclusively.
-    top_p: clamped(0.001, 1),
-    presence_penalty: clamped(-2, 2),
-    logprobs: asGiven,
-    top_logprobs: clamped(0, 5),
-    seed: {
-      value: (value) => (typeof value === 'number' && value >= 0 && value < 2 ** 31 ? value : undefined),
-    },
-  },
+  userField: null,
   ceiling: {
     field: (model) => (BOUNDS_ALL_OUTPUT.test(model) ? 'max_completion_tokens' : 'max_tokens'),
     max: Number.MAX_SAFE_INTEGER,
   },
   thinking: (on) => ({ enable_thinking: on }),
   extra: () => ({}),
-  stopsMax: Number.MAX_SAFE_INTEGER,
   asksForUsage: true,
   messages: { systemFirst: true, userRequired: true, reasoning: 'drop' },
-  // Refused together with thinking.
-  jsonMode: ({ thinking }) => thinking !== true,
-  parallelToolCalls: true,
-  toolChoice: (choice, names, { thinking }) => {
-    if (choice === 'auto' || choice === 'none') return { send: choice };
-    const name = namedFunction(choice) ?? (names.length === 1 ? names[0] : undefined);
-    // `required` is refused; a named function is taken, though not in thinking mode.
-    if (name === undefined) return { instruct: mustCall(undefined) };
-    if (thinking === true) return { only: name, instruct: mustCall(name) };
-    return { send: { type: 'function', function: { name } } };
-  },
   finishReasons: {},
   inBandError: () => null,
   classify,

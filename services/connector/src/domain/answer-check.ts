@@ -1,0 +1,66 @@
+import type { ChatAnswer, CompiledSchema } from '@tunan/llm';
+
+/** An answer as the client gets it, or what is wrong with it. */
+export type Checked = { readonly answer: ChatAnswer } | { readonly problem: string };
+
+/**
+ * What an answer must be where the provider does not see to it. Bound to one request; also brings the answer into the
+ * form that was asked for.
+ */
+export type AnswerCheck = (answer: ChatAnswer) => Checked;
+
+/** An answer that was cut off, filtered or refused is not what was asked for, and says so itself. */
+const isIncomplete = ({ finishReason, refusal }: ChatAnswer): boolean =>
+  finishReason === 'length' || finishReason === 'content_filter' || refusal !== '';
+
+/** Models put JSON between the marks of a code block, whatever they are told. */
+const FENCED = /^\s*```(?:json)?\s*\n([\s\S]*?)\n?\s*```\s*$/i;
+
+/** The content must be JSON, and fit the schema if there is one. With tool calls there is no content to judge. */
+export const jsonContent =
+  (schema: CompiledSchema | undefined): AnswerCheck =>
+  (answer) => {
+    if (isIncomplete(answer) || answer.toolCalls.length > 0) return { answer };
+    const content = FENCED.exec(answer.content)?.[1] ?? answer.content;
+    const problem = jsonProblem(content, schema);
+    if (problem !== undefined) return { problem };
+    return { answer: content === answer.content ? answer : { ...answer, content } };
+  };
+
+/** The content is what the forced function was called with. */
+export const contentFromCall =
+  (schema: CompiledSchema): AnswerCheck =>
+  (answer) => {
+    const content = answer.toolCalls[0]?.arguments ?? answer.content;
+    const shown: ChatAnswer = {
+      ...answer,
+      content,
+      toolCalls: [],
+      finishReason: answer.finishReason === 'tool_calls' ? 'stop' : answer.finishReason,
+    };
+    return answer.toolCalls.length === 0 ? jsonContent(schema)(shown) : judged(shown, schema);
+  };
+
+const judged = (answer: ChatAnswer, schema: CompiledSchema): Checked => {
+  if (isIncomplete(answer)) return { answer };
+  const problem = jsonProblem(answer.content, schema);
+  return problem === undefined ? { answer } : { problem };
+};
+
+/** One of these functions must be called. */
+export const callOf =
+  (names: readonly string[]): AnswerCheck =>
+  (answer) =>
+    isIncomplete(answer) || answer.toolCalls.some(({ name }) => names.includes(name))
+      ? { answer }
+      : { problem: `no call of ${names.join(' or ')}` };
+
+const jsonProblem = (text: string, schema: CompiledSchema | undefined): string | undefined => {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return 'it is not JSON';
+  }
+  return schema?.problemOf(value);
+};

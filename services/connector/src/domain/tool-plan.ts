@@ -1,0 +1,102 @@
+import type { ChatRequest, Tool } from '@tunan/contracts';
+import type { Capabilities } from '@tunan/llm';
+import { callOf, type AnswerCheck } from './answer-check.js';
+
+/** How the tools of a request are offered, and what the gateway does of what the provider can't. */
+export interface ToolPlan {
+  /** Undefined offers none. */
+  readonly tools?: readonly SentTool[];
+  /** Value of `tool_choice`; undefined leaves it out: every provider's default is `auto`. */
+  readonly choice?: unknown;
+  /** Said to the model in words. */
+  readonly instruct?: string;
+  readonly check?: AnswerCheck;
+}
+
+/** A tool as it is sent. */
+export interface SentTool {
+  readonly type: 'function';
+  readonly function: {
+    readonly name: string;
+    readonly description?: string;
+    readonly parameters: Readonly<Record<string, unknown>>;
+  };
+}
+
+const NO_TOOLS: ToolPlan = {};
+
+/** The plan for a request's tools. */
+export const planTools = (request: ChatRequest, capabilities: Capabilities): ToolPlan => {
+  const given = request.tools ?? legacyTools(request['functions']);
+  if (given == null || given.length === 0) return NO_TOOLS;
+  const choice = request.tool_choice ?? legacyChoice(request['function_call']);
+  const tools = given.map(sentTool);
+  if (choice == null || choice === 'auto') return { tools };
+  if (choice === 'none')
+    return capabilities['tool_choice=none'].class === 'honoured' ? { tools, choice } : NO_TOOLS;
+  const names = tools.map((tool) => tool.function.name);
+  const named = namedFunction(choice) ?? (names.length === 1 ? names[0] : undefined);
+  return named === undefined
+    ? requireAny(tools, names, capabilities)
+    : force(tools, named, choice, capabilities);
+};
+
+const requireAny = (
+  tools: readonly SentTool[],
+  names: readonly string[],
+  capabilities: Capabilities,
+): ToolPlan =>
+  capabilities['tool_choice=required'].class === 'honoured'
+    ? { tools, choice: 'required' }
+    : {
+        tools,
+        instruct: `You must answer by calling one of these functions: ${names.join(', ')}.`,
+        check: callOf(names),
+      };
+
+/** One function and no other: by its name where the provider takes one, else by offering nothing else. */
+const force = (
+  tools: readonly SentTool[],
+  name: string,
+  choice: unknown,
+  capabilities: Capabilities,
+): ToolPlan => {
+  if (choice === 'required' && capabilities['tool_choice=required'].class === 'honoured')
+    return { tools, choice };
+  if (capabilities['tool_choice=function'].class === 'honoured') return { tools, choice: choiceOf(name) };
+  return {
+    tools: tools.filter((tool) => tool.function.name === name),
+    instruct: `You must answer by calling the function ${name}.`,
+    check: callOf([name]),
+  };
+};
+
+/** The `tool_choice` that names a function. */
+export const choiceOf = (name: string): unknown => ({ type: 'function', function: { name } });
+
+/** The function that a `tool_choice` names. */
+const namedFunction = (choice: unknown): string | undefined => {
+  const name = (choice as { readonly function?: { readonly name?: unknown } } | null)?.function?.name;
+  return typeof name === 'string' ? name : undefined;
+};
+
+/** `strict` is OpenAI's; providers refuse it or take it on other endpoints only. */
+const sentTool = (tool: Tool): SentTool => {
+  const { name, description, parameters } = tool.function;
+  return {
+    type: 'function',
+    function: {
+      name,
+      ...(description == null ? {} : { description }),
+      parameters: parameters ?? { type: 'object', properties: {} },
+    },
+  };
+};
+
+const legacyTools = (functions: unknown): readonly Tool[] | null =>
+  Array.isArray(functions)
+    ? functions.map((definition: Tool['function']) => ({ type: 'function', function: definition }))
+    : null;
+
+const legacyChoice = (choice: unknown): unknown =>
+  typeof choice === 'object' && choice !== null ? { type: 'function', function: choice } : choice;
