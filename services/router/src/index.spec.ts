@@ -56,7 +56,11 @@ describe('the router service', () => {
       {
         snapshot: {
           version: 3,
-          catalog: { models: [], channels: [aChannel({ id: 'c' })] } as unknown as CatalogSnapshot['catalog'],
+          catalog: {
+            models: [],
+            aliases: {},
+            channels: [aChannel({ id: 'c' })],
+          } as unknown as CatalogSnapshot['catalog'],
         },
       },
       { snapshot: null },

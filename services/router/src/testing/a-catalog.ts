@@ -22,4 +22,7 @@ export const aChannel = (over: Partial<CatalogChannel> = {}): CatalogChannel => 
 
 /** A catalog that has these channels. */
 export const aCatalog = (channels: readonly CatalogChannel[], version = 1): CatalogIndex =>
-  new CatalogIndex({ version, catalog: { models: [], channels: [...channels] } as unknown as Catalog });
+  new CatalogIndex({
+    version,
+    catalog: { models: [], aliases: {}, channels: [...channels] } as unknown as Catalog,
+  });
