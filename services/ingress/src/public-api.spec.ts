@@ -1,9 +1,10 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, request as startRequest, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { apiKeyDigest, Fault, generateApiKey } from '@tunan/kernel';
 import { TestClock } from '@tunan/kernel/testing';
 import { createLogger } from '@tunan/service-kit';
+import { eventually } from '@tunan/testing';
 import { trustedProxies } from './client-address.js';
 import { Intake } from './domain/intake.js';
 import { FailedAuthentications } from './failed-authentications.js';
@@ -27,6 +28,7 @@ describe('PublicApi', () => {
   let server: Server;
   let base: string;
   let handle: () => void;
+  let intake: Intake;
   let handled: number;
   let loopDelayMs: number;
 
@@ -46,8 +48,8 @@ describe('PublicApi', () => {
     handle = () => undefined;
     const refusals = new Refusals(auth, clock, new FailedAuthentications(clock, 100));
     const principals = new Principals(auth, clock, 10);
-    const limits = { requestsMax: 5, bodyBytesMax: 10_000, bodyBytesOne: 1_024, loopDelayMsMax: 250 };
-    const intake = new Intake(limits, () => loopDelayMs);
+    const limits = { requestsMax: 2, bodyBytesMax: 10_000, bodyBytesOne: 1_024, loopDelayMsMax: 250 };
+    intake = new Intake(limits, () => loopDelayMs);
     api = new PublicApi(principals, refusals, intake, clock, createLogger('silent'), {
       bodyBytesMax: 1_024,
       trustedProxies: trustedProxies(['127.0.0.0/8']),
@@ -248,13 +250,19 @@ describe('PublicApi', () => {
     expect(refused.headers.get('x-client-request-id')).toBe('mine-1');
   });
 
-  it('sheds load before it reads a body: 503 and Retry-After, and takes requests again afterwards', async () => {
+  it('sheds load before it reads a body: 503 and Retry-After; a client that left has made room', async () => {
+    const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+    const upload = startRequest(`${base}${CHAT}`, { method: 'POST', headers });
+    upload.on('error', () => undefined).write('{');
+    await eventually('the upload is taken on', () => intake.occupied.requests === 1);
     loopDelayMs = 300;
     const refused = await call('POST', CHAT, undefined, '{}');
     expect(refused).toMatchObject({ status: 503, error: { code: 'service_unavailable' } });
     expect(refused.headers.get('retry-after')).toBe('1');
-    loopDelayMs = 0;
+    upload.destroy();
+    await eventually('the upload is forgotten', () => intake.occupied.requests === 0);
     for (let i = 0; i < 6; i += 1) expect((await call('POST', CHAT, undefined, '{}')).status).toBe(200);
     expect(handled).toBe(6);
+    expect(intake.occupied).toEqual({ requests: 0, bytes: 0 });
   });
 });

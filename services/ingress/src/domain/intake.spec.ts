@@ -27,6 +27,9 @@ describe('Intake', () => {
     expect(faultOf(() => intake.enter(paid('p')))).toBe('overloaded');
 
     const late = new Intake(limits, () => delayMs);
+    delayMs = 1_000;
+    for (let i = 0; i < 10; i += 1) late.enter(paid(`c${i}`));
+    // Only now is there so much to do that refusing helps.
     delayMs = 201;
     expect(faultOf(() => late.enter(free('f')))).toBe('overloaded');
     expect(faultOf(() => late.enter(paid('p')))).toBe('none');

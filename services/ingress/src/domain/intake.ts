@@ -28,6 +28,9 @@ interface Occupied {
 const FREE_SHARE = 0.8;
 /** No account takes more than this of the process, so that none keeps the others out. */
 const ACCOUNT_SHARE = 0.25;
+/** With fewer requests than this, and less than a quarter of the bytes, a late event loop has another cause. */
+const BUSY_REQUESTS_MIN = 128;
+const BUSY_BYTES_SHARE = 0.25;
 const RETRY_AFTER_MS = 1_000;
 
 const overloaded = (internal: string): Fault =>
@@ -72,7 +75,8 @@ export class Intake {
   enter({ accountId, tier }: IntakeParty): Place {
     const share = tier === 'free' ? FREE_SHARE : 1;
     const { requestsMax, bodyBytesMax, loopDelayMsMax } = this.limits;
-    if (this.loopDelayMs() > loopDelayMsMax * share) throw overloaded('the event loop is late');
+    if (this.#isBusy() && this.loopDelayMs() > loopDelayMsMax * share)
+      throw overloaded('the event loop is late');
     if (this.#all.requests >= requestsMax * share) throw overloaded('too many requests in flight');
     if (this.#all.bytes >= bodyBytesMax * share) throw overloaded('too many body bytes in flight');
     const own = this.#byAccount.get(accountId) ?? { requests: 0, bytes: 0 };
@@ -97,6 +101,15 @@ export class Intake {
         if (own.requests === 0) this.#byAccount.delete(accountId);
       },
     };
+  }
+
+  /** Whether refusing requests would help: a machine that is busy with something else is late as well. */
+  #isBusy(): boolean {
+    const { requestsMax, bodyBytesMax } = this.limits;
+    return (
+      this.#all.requests >= Math.min(BUSY_REQUESTS_MIN, requestsMax / 2) ||
+      this.#all.bytes >= bodyBytesMax * BUSY_BYTES_SHARE
+    );
   }
 }
 
