@@ -76,7 +76,11 @@ export class Inference {
    * Answers one request.
    * @throws Fault `invalid_api_key` if the key works no longer; every other failure is an answer
    */
-  async run(request: InferenceRequest, response: ServerResponse): Promise<void> {
+  run(request: InferenceRequest, response: ServerResponse): Promise<void> {
+    return this.exchanges.during(() => this.#run(request, response));
+  }
+
+  async #run(request: InferenceRequest, response: ServerResponse): Promise<void> {
     try {
       const reply = await this.#admission.admit(admitRequest(request));
       if (reply.outcome === 'denied') {

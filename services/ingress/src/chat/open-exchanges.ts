@@ -13,10 +13,23 @@ const TICK_MS = 250;
 /** All exchanges under way. One timer serves them all, however many there are. */
 export class OpenExchanges {
   readonly #open = new Set<OpenExchange>();
+  /** Requests whose handling has begun, admitted or not yet: draining waits for them as well. */
+  #running = 0;
   #cancel: CancelTimer | undefined;
   #emptied: (() => void) | undefined;
 
   constructor(private readonly clock: Clock) {}
+
+  /** Counts one request until `work` ends, so that the process does not stop between its admission and its exchange. */
+  async during(work: () => Promise<void>): Promise<void> {
+    this.#running += 1;
+    try {
+      await work();
+    } finally {
+      this.#running -= 1;
+      this.#ended();
+    }
+  }
 
   get size(): number {
     return this.#open.size;
@@ -40,7 +53,15 @@ export class OpenExchanges {
 
   delete(exchange: OpenExchange): void {
     this.#open.delete(exchange);
-    if (this.#open.size === 0) this.#emptied?.();
+    this.#ended();
+  }
+
+  get #empty(): boolean {
+    return this.#open.size === 0 && this.#running === 0;
+  }
+
+  #ended(): void {
+    if (this.#empty) this.#emptied?.();
   }
 
   /** Resolves when none is left. Those that still run after `timeoutMs` are interrupted and given `graceMs` to settle. */
@@ -51,7 +72,7 @@ export class OpenExchanges {
   }
 
   async #emptyWithin(ms: number): Promise<boolean> {
-    if (this.#open.size === 0) return true;
+    if (this.#empty) return true;
     return new Promise((resolve) => {
       const cancel = this.clock.after(ms, () => resolve(false));
       this.#emptied = () => {
