@@ -6,14 +6,17 @@ import type { accountConfig } from './account.config.js';
 import { accountMetrics } from './account.metrics.js';
 import { Accounts } from './accounts.js';
 import { CatalogSeed } from './catalog-seed.js';
+import { Catalogs } from './catalogs.js';
 import { Credits } from './credits.js';
 import { AccountStore } from './edges/account-store.js';
 import { AccountsController } from './edges/accounts.controller.js';
 import { CatalogStore } from './edges/catalog-store.js';
+import { CatalogController } from './edges/catalog.controller.js';
 import { CreditsController } from './edges/credits.controller.js';
 import { Database } from './edges/database.js';
 import { KeyStore } from './edges/key-store.js';
 import { KeysController } from './edges/keys.controller.js';
+import { RatingController } from './edges/rating.controller.js';
 import { Keys } from './keys.js';
 import { OpeningCredits } from './opening-credits.js';
 import { ProfileRefresh } from './profile-refresh.js';
@@ -72,6 +75,7 @@ export const accountModule = (context: ServiceContext<typeof accountConfig>): Dy
       ) => new Accounts(store, catalog, keys, openings, refresh, clock),
       inject: [AccountStore, CatalogStore, Keys, OpeningCredits, ProfileRefresh],
     },
+    { provide: Catalogs, useFactory: (store: CatalogStore) => new Catalogs(store), inject: [CatalogStore] },
     {
       provide: Credits,
       useFactory: (store: AccountStore, billing: BillingPort, refresh: ProfileRefresh) =>
@@ -79,5 +83,8 @@ export const accountModule = (context: ServiceContext<typeof accountConfig>): Dy
       inject: [AccountStore, BillingPort, ProfileRefresh],
     },
   ]);
-  return { ...module, controllers: [AccountsController, KeysController, CreditsController] };
+  return {
+    ...module,
+    controllers: [AccountsController, KeysController, CreditsController, CatalogController, RatingController],
+  };
 };

@@ -1,14 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { ConfigError } from '@tunan/config';
-import { catalog, type CatalogWire } from '@tunan/contracts';
+import type { CatalogWire } from '@tunan/contracts';
 import type { CancelTimer, Clock } from '@tunan/kernel';
 import type { Dependency, Logger } from '@tunan/service-kit';
-import { parse } from 'yaml';
-import { z } from 'zod';
+import { parseCatalog } from './catalog-document.js';
 import type { CatalogStore } from './edges/catalog-store.js';
 
 const RETRY_MS = 1_000;
-const PROBLEMS_SHOWN = 10;
 
 /** A catalog file that can't be used: every problem, one line. A setting that is wrong, as far as an operator can see. */
 export class CatalogFileError extends ConfigError {
@@ -18,22 +16,15 @@ export class CatalogFileError extends ConfigError {
 }
 
 /**
- * Reads a catalog file and writes every default out, so that the stored snapshot means the same to every later version.
+ * Reads a catalog file.
  * @throws CatalogFileError
  */
 export const readCatalogFile = async (path: string): Promise<CatalogWire> => {
-  let document: unknown;
   try {
-    document = parse(await readFile(path, 'utf8'));
+    return parseCatalog(await readFile(path, 'utf8'));
   } catch (error) {
     throw new CatalogFileError(`${path}: ${(error as Error).message.split('\n', 1)[0]}`);
   }
-  const result = catalog.safeParse(document);
-  if (result.success) return z.encode(catalog, result.data);
-  const problems = result.error.issues
-    .slice(0, PROBLEMS_SHOWN)
-    .map((issue) => `${issue.path.join('.')}: ${issue.message}`);
-  throw new CatalogFileError(`${path}: ${problems.join('; ')}`);
 };
 
 /** Fills an empty database with the catalog file, once, and never again: from then on the catalog is data. */

@@ -44,6 +44,19 @@ export class Credits {
     return posted;
   }
 
+  /**
+   * A page of the ledger, rated again from the catalog snapshots.
+   * @throws Fault `not_found`
+   */
+  async rerate(
+    accountId: string | null,
+    after: string | null,
+    limit: number,
+  ): ReturnType<BillingPort['rerate']> {
+    if (accountId !== null) await this.store.get(accountId);
+    return this.billing.rerate({ accountId, after, limit });
+  }
+
   /** @throws Fault `not_found` */
   async ledger(accountId: string, after: string | null, limit: number): Promise<LedgerPage> {
     await this.store.get(accountId);

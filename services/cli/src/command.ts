@@ -14,10 +14,10 @@ export interface Output {
   readonly warning?: string;
 }
 
-/** One option that takes a value. */
+/** One option. */
 export interface Option {
-  /** Placeholder of the value in the help. */
-  readonly value: string;
+  /** Placeholder of the value in the help; null: a flag, which takes none and is `yes` if it is given. */
+  readonly value: string | null;
   readonly help: string;
   readonly required?: boolean;
 }

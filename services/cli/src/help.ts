@@ -28,7 +28,10 @@ TUNAN_OPS_URL and TUNAN_OPERATOR_TOKEN. Exit status: 0 done, 1 failed, 2 not und
 export const commandHelp = ({ name, help, options }: Command): string => {
   const own = Object.entries(options).map(
     ([option, { value, help: text, required }]) =>
-      [`--${option} ${value}`, required ? `${text} (required)` : text] as const,
+      [
+        value === null ? `--${option}` : `--${option} ${value}`,
+        required ? `${text} (required)` : text,
+      ] as const,
   );
   return `Usage: tunan ${name} [options]\n\n${help[0]!.toUpperCase()}${help.slice(1)}.\n\nOptions:\n${columns([...own, ...COMMON])}`;
 };

@@ -12,6 +12,8 @@ interface ErrorAnswer {
 /** What people typed where the API has another name for it. */
 const OPTIONS: Readonly<Record<string, string>> = {
   amountUsd: '--amount',
+  account: '--account',
+  document: 'the file',
   capUsd: '--cap',
   creditUsd: '--credit',
   displayName: '--name',

@@ -1,19 +1,7 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { chmodSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { run } from './run.js';
-
-interface Call {
-  readonly method: string;
-  readonly url: string;
-  readonly authorization: string | undefined;
-  readonly body: unknown;
-}
-
-type Answer = readonly [status: number, body: unknown];
+import { ScriptedPlatform, type Answer, type Call } from './testing/scripted-platform.js';
 
 /** A process id that no process has: the largest one Linux can give out is below it. */
 const DEAD_PID = 4_194_305;
@@ -33,65 +21,20 @@ const CHARGE = {
 };
 
 describe('tunan', () => {
-  let server: Server;
+  let platform: ScriptedPlatform;
   let opsUrl: string;
   let folder: string;
-  let calls: Call[];
-  /** Answers by `METHOD url`, or in turn where it is a list. */
-  let script: Record<string, Answer | Answer[]>;
+  let calls: readonly Call[];
+  let script: ScriptedPlatform['script'];
 
   beforeEach(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'tunan-cli-'));
-    calls = [];
-    script = {};
-    server = createServer((request, response) => {
-      let text = '';
-      request.on('data', (chunk) => (text += String(chunk)));
-      request.on('end', () => {
-        const { method = '', url = '' } = request;
-        calls.push({
-          method,
-          url,
-          authorization: request.headers.authorization,
-          body: text === '' ? undefined : JSON.parse(text),
-        });
-        const scripted = script[`${method} ${url}`];
-        const [status, body] = ((Array.isArray(scripted?.[0])
-          ? (scripted as Answer[]).shift()
-          : scripted) ?? [404, { error: { message: `Invalid URL (${method} ${url})` } }]) as Answer;
-        response.writeHead(status, { 'content-type': 'application/json' });
-        response.end(typeof body === 'string' ? body : JSON.stringify(body));
-      });
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    opsUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    runFile({ pid: process.pid, opsUrl, operatorToken: 'op-1', apiUrl: 'http://127.0.0.1:1/v1' });
+    platform = await ScriptedPlatform.start();
+    ({ opsUrl, folder, calls, script } = platform);
   });
+  afterEach(() => platform.stop());
 
-  afterEach(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-    rmSync(folder, { recursive: true });
-  });
-
-  const runFile = (content: unknown): void =>
-    writeFileSync(
-      join(folder, 'host.json'),
-      typeof content === 'string' ? content : JSON.stringify(content),
-      { mode: 0o600 },
-    );
-
-  const tunan = async (line: string, variables: Record<string, string> = { TUNAN_DATA_DIR: folder }) => {
-    const out: string[] = [];
-    const error: string[] = [];
-    const args = line.split(' ').filter((word) => word !== '');
-    const status = await run(args, {
-      variables,
-      out: (text) => void out.push(text),
-      error: (text) => void error.push(text),
-    });
-    return { status, out: out.join('\n'), error };
-  };
+  const runFile = (content: unknown): void => platform.runFile(content);
+  const tunan: ScriptedPlatform['tunan'] = (line, variables) => platform.tunan(line, variables);
 
   const created = { accountId: 'acc_1', keyId: 'key_1', apiKey: 'sk-x', opened: true };
 

@@ -27,7 +27,10 @@ interface Parsed {
 
 const parse = (command: Command, args: readonly string[]): Parsed => {
   const own = Object.fromEntries(
-    Object.keys(command.options).map((name) => [name, { type: 'string' as const }]),
+    Object.entries(command.options).map(([name, { value }]) => [
+      name,
+      { type: value === null ? ('boolean' as const) : ('string' as const) },
+    ]),
   );
   try {
     const { values } = parseArgs({
@@ -37,7 +40,9 @@ const parse = (command: Command, args: readonly string[]): Parsed => {
     });
     const { json, 'data-dir': dataDir, ...rest } = values;
     const parsed: Parsed = {
-      values: rest as Values,
+      values: Object.fromEntries(
+        Object.entries(rest).map(([name, value]) => [name, value === true ? 'yes' : (value as string)]),
+      ),
       json: json === true,
       dataDir: dataDir as string | undefined,
     };

@@ -1,4 +1,4 @@
-import { entryKind } from '@tunan/contracts';
+import { entryKind, RERATE_EVENTS_MAX } from '@tunan/contracts';
 import { z } from 'zod';
 import { readAmount } from '../domain/amount.js';
 import { normalizeEmail } from '../domain/email.js';
@@ -60,6 +60,49 @@ export const creditBody = z.strictObject({
   ),
   kind: entryKind.exclude(['charge']),
   reference: z.string().regex(REFERENCE, 'must be 1 to 100 letters, digits or . _ : / -'),
+});
+
+/** Far below what a JSON number or a bigint column can't hold. */
+const version = z.int().min(1).max(Number.MAX_SAFE_INTEGER);
+const versionText = z
+  .string()
+  .regex(/^\d{1,15}$/, 'must be a whole number')
+  .transform(Number)
+  .pipe(version);
+
+export const activateCatalogBody = z
+  .strictObject({
+    /** The text of a catalog file. */
+    document: z.string().max(900_000).optional(),
+    /** A stored snapshot, instead. */
+    version: version.optional(),
+    note: name.default(''),
+    acceptBelowCost: z.boolean().default(false),
+  })
+  .refine((body) => (body.document === undefined) !== (body.version === undefined), {
+    path: ['document'],
+    message: 'give either document or version',
+  });
+
+export const catalogQuery = z.strictObject({ version: versionText.optional() });
+
+export const catalogListQuery = z.strictObject({ before: versionText.optional() });
+
+export const reratingQuery = z.strictObject({
+  account: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be an account id')
+    .optional(),
+  after: z
+    .string()
+    .regex(/^[!-~]{1,260}$/, 'must be a cursor that this call gave')
+    .optional(),
+  limit: z
+    .string()
+    .regex(/^\d{1,4}$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.int().min(1).max(RERATE_EVENTS_MAX))
+    .default(1_000),
 });
 
 export const accountQuery = z.strictObject({ email });

@@ -1,5 +1,8 @@
-import type { LedgerEntry } from '@tunan/contracts';
+import { pricePerMillion, type LedgerEntry, type RatingDifference } from '@tunan/contracts';
+import { z } from 'zod';
 import type { Account, ApiKey } from '../domain/account.js';
+import type { BelowCost } from '../domain/below-cost.js';
+import type { SnapshotSummary } from './catalog-store.js';
 
 /** What the operator API answers. Amounts are decimal strings of nano-dollars, times ISO 8601 in UTC. */
 
@@ -39,4 +42,30 @@ export const entryView = ({ eventId, requestId, kind, amount, at }: LedgerEntry)
   kind,
   amountNano: amount.toString(),
   at,
+});
+
+export const differenceView = (difference: RatingDifference) => ({
+  eventId: difference.eventId,
+  accountId: difference.accountId,
+  faults: difference.faults,
+  chargedNano: difference.charged.toString(),
+  statedNano: difference.stated?.toString() ?? null,
+  reratedNano: difference.rerated?.toString() ?? null,
+  flags: difference.flags,
+});
+
+export const snapshotView = ({ version, active, note, createdAt }: SnapshotSummary) => ({
+  version,
+  active,
+  note,
+  createdAt: createdAt.toISOString(),
+});
+
+/** Prices as a catalog writes them: dollars per million tokens. */
+export const belowCostView = ({ model, channel, tokens, price, cost }: BelowCost) => ({
+  model,
+  channel,
+  tokens,
+  priceUsd: z.encode(pricePerMillion, price),
+  costUsd: z.encode(pricePerMillion, cost),
 });

@@ -1,8 +1,10 @@
 import type { Command } from '../command.js';
 import { accountCreate, accountShow } from './account.js';
+import { catalogActivate, catalogList, catalogShow } from './catalog.js';
 import { creditAdd } from './credit.js';
 import { keyCreate, keyList, keyRevoke } from './key.js';
 import { ledgerShow } from './ledger.js';
+import { ledgerRerate } from './rerate.js';
 
 /** Every command, in the order of the help. */
 export const COMMANDS: readonly Command[] = [
@@ -13,4 +15,8 @@ export const COMMANDS: readonly Command[] = [
   keyRevoke,
   creditAdd,
   ledgerShow,
+  ledgerRerate,
+  catalogShow,
+  catalogList,
+  catalogActivate,
 ];
