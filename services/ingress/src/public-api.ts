@@ -59,6 +59,8 @@ declare module 'fastify' {
 }
 
 const CLIENT_REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
+/** No URL is longer: the header section ends at 16 KiB. */
+const ID_CHARS_MAX = 16_384;
 const METHODS = ['GET', 'POST'] as const;
 
 /**
@@ -81,6 +83,8 @@ export class PublicApi {
       logger: false,
       exposeHeadRoutes: false,
       return503OnClosing: false,
+      // An id of any length is judged like any other: after the key, and by who knows ids.
+      routerOptions: { maxParamLength: ID_CHARS_MAX },
       frameworkErrors: (error, request, reply) => this.#answerError(error, request, reply),
     });
     this.#fastify.decorateRequest('tunan', null);
