@@ -116,9 +116,7 @@ export class RouteExchange extends ExchangeHandler {
 
   #toReply(route: Route, channel: CatalogChannel, permit: Permit, reply: ExchangeReply): ExchangeReply {
     const served = {
-      provider: reply.served.provider,
-      upstreamModel: reply.served.upstreamModel,
-      channel: reply.served.channel,
+      ...reply.served,
       attempts: route.attempts,
       fallback: channel.priority < route.topPriority || route.position > 0,
     };

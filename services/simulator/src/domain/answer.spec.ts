@@ -129,6 +129,14 @@ describe('planAnswers', () => {
     });
   });
 
+  it('follows a system message that asks for JSON', () => {
+    const asks = { role: 'system', content: 'Answer with one JSON object and nothing else.' };
+    expect(JSON.parse(plan({}, {}, [asks, user('Hi')]).text)).toEqual({
+      answer: expect.any(String),
+    });
+    expect(plan({}, {}, [user('Answer with JSON.')]).text).not.toContain('{');
+  });
+
   it('follows a schema that a system message states', () => {
     const stated = {
       role: 'system',

@@ -3,7 +3,7 @@ import type { Behaviour } from './behaviour.js';
 import { lastText, type WireMessage } from './message.js';
 import { RandomSequence } from './random.js';
 import { writeInstance } from './schema-instance.js';
-import { statedSchema } from './stated-schema.js';
+import { statedSchema, statesJson } from './stated-schema.js';
 import { countTokens, hasIdeographs, splitTokens } from './tokens.js';
 import { toolsToCall } from './tool-use.js';
 import { cachedTokens, type TokenCount } from './usage.js';
@@ -59,7 +59,7 @@ const writeContent = (
   const count = behaviour.tokens ?? TOKENS_LEAST + (seed % TOKENS_SPREAD);
   const schema = ask.json?.schema ?? statedSchema(messages);
   if (schema !== undefined) return splitTokens(JSON.stringify(writeInstance(schema, random)));
-  if (ask.json === undefined) return writeWords(random, count, language);
+  if (ask.json === undefined && !statesJson(messages)) return writeWords(random, count, language);
   return splitTokens(
     JSON.stringify({ answer: writeWords(random, Math.max(1, count - 4), language).join('') }),
   );

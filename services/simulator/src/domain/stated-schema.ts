@@ -35,3 +35,10 @@ export const statedSchema = (messages: readonly WireMessage[]): Record<string, u
   }
   return undefined;
 };
+
+/** Whether a system message asks for JSON and nothing else, which models follow as well. */
+export const statesJson = (messages: readonly WireMessage[]): boolean =>
+  messages.some(
+    (message) =>
+      message.role === 'system' && /\b(?:answer|respond|reply)\b[^.]*\bjson\b/i.test(textOf(message.content)),
+  );

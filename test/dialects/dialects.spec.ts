@@ -1,0 +1,21 @@
+import { afterAll, beforeAll, describe } from '@jest/globals';
+import { startAll, type Platform } from '../e2e/topology.js';
+import { describeConversations } from './describe-conversations.js';
+import { describeEmbeddingBatches } from './describe-embedding-batches.js';
+import { describeThinking } from './describe-thinking.js';
+import { describeVision } from './describe-vision.js';
+import { describeParameters } from './describe-parameters.js';
+
+describe('four providers behind one API', () => {
+  let platform: Platform;
+  beforeAll(async () => {
+    platform = await startAll();
+  }, 180_000);
+  afterAll(() => platform.stop(), 60_000);
+
+  describeParameters(() => platform);
+  describeVision(() => platform);
+  describeThinking(() => platform);
+  describeEmbeddingBatches(() => platform);
+  describeConversations(() => platform);
+});
