@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe } from '@jest/globals';
 import { startAll, type Platform } from '../e2e/topology.js';
 import { describeConversations } from './describe-conversations.js';
 import { describeEmbeddingBatches } from './describe-embedding-batches.js';
+import { describeStructuredOutput } from './describe-structured-output.js';
 import { describeThinking } from './describe-thinking.js';
 import { describeVision } from './describe-vision.js';
 import { describeParameters } from './describe-parameters.js';
@@ -14,6 +15,7 @@ describe('four providers behind one API', () => {
   afterAll(() => platform.stop(), 60_000);
 
   describeParameters(() => platform);
+  describeStructuredOutput(() => platform);
   describeVision(() => platform);
   describeThinking(() => platform);
   describeEmbeddingBatches(() => platform);
