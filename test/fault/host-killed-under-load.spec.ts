@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createTestDatabase, type TestDatabase } from '@tunan/postgres/testing';
 import { cliJson, eventually, freePorts, HostProcess, tempDir } from '@tunan/testing';
+import { amountIn } from '../money/amounts.js';
 import { auditBooks, readBooks, untilSettled, type LedgerRow } from '../money/books.js';
 import { callAsClient } from '../money/client-record.js';
 import { chooseSeed, SeededRandom } from '../money/seeded-random.js';
@@ -162,8 +163,7 @@ describe('a host that is killed under load', () => {
       }),
     });
     expect(answer.status).toBe(402);
-    const [, whole, fraction] = /available is \$(\d+)\.(\d{1,9})/.exec(await answer.text())!;
-    return BigInt(whole!) * 1_000_000_000n + BigInt(fraction!.padEnd(9, '0'));
+    return amountIn(/available is/, await answer.text());
   };
 });
 

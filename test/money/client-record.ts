@@ -1,4 +1,5 @@
 import type { ClientRecord } from '../oracle/verdict.js';
+import { costIn } from './amounts.js';
 
 /** When a client leaves before its answer has ended. */
 export type Leaving =
@@ -19,14 +20,7 @@ export interface ClientCall {
 }
 
 const TIMEOUT_MS = 120_000;
-const COST = /"cost":(\d+)\.(\d{1,9})[,}]/g;
 const DONE = 'data: [DONE]\n\n';
-
-/** The last cost that some text of an answer shows, in nano-dollars, exactly: no float is involved. */
-export const costIn = (text: string): bigint | null => {
-  const match = [...text.matchAll(COST)].at(-1);
-  return match === undefined ? null : BigInt(match[1]!) * 1_000_000_000n + BigInt(match[2]!.padEnd(9, '0'));
-};
 
 /** Makes a request and records what its client saw. Never rejects: a lost connection is a result. */
 export const callAsClient = async (call: ClientCall): Promise<ClientRecord> => {

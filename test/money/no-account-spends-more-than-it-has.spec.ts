@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { TOPOLOGIES, type Platform } from '../e2e/topology.js';
 import { priceOfTokens } from '../oracle/price-list.js';
+import { amountIn, usd } from './amounts.js';
 import { auditBooks, readBooks, untilSettled } from './books.js';
 
 /*
@@ -30,18 +31,6 @@ interface Answer {
   readonly retryAfter: string | null;
   readonly text: string;
 }
-
-const usd = (nano: bigint): string =>
-  `${nano / 1_000_000_000n}.${String(nano % 1_000_000_000n).padStart(9, '0')}`;
-
-/** The amounts that a refusal names: what the request needs, and what there is. */
-const amountsIn = ({ text }: Answer): { readonly needed: bigint; readonly available: bigint } => {
-  const amounts = [...text.matchAll(/\$(\d+)\.(\d{1,9})/g)].map(
-    ([, whole, fraction]) => BigInt(whole!) * 1_000_000_000n + BigInt(fraction!.padEnd(9, '0')),
-  );
-  expect(amounts).toHaveLength(2);
-  return { needed: amounts[0]!, available: amounts[1]! };
-};
 
 describe.each(TOPOLOGIES)('no account spends more than it has: %s', (_name, start) => {
   let platform: Platform;
@@ -120,7 +109,8 @@ describe.each(TOPOLOGIES)('no account spends more than it has: %s', (_name, star
 
   /** Nothing is held any more: a request that needs all that is left is served, one token more is refused. */
   const spendsTheRest = async (apiKey: string, accountId: string, balance: bigint): Promise<void> => {
-    const { needed, available } = amountsIn(await ask(apiKey, true));
+    const { text } = await ask(apiKey, true);
+    const [needed, available] = [amountIn(/needs up to/, text), amountIn(/available is/, text)];
     expect(available).toBe(balance);
     const tooMany = (needed - available + OUTPUT_NANO - 1n) / OUTPUT_NANO;
     const affordable = MAX_TOKENS - Number(tooMany);
