@@ -19,6 +19,7 @@ const SERVED_LEAST = 30;
 const SERVED_MOST = 37;
 /** Refused requests never get far, so this is many more than could be served. */
 const ONE_BY_ONE_MAX = 20;
+const TRIES_MAX = 20;
 
 /** Every answer uses all of its ceiling, and comes so late that those of one moment overlap. */
 const PROMPT =
@@ -49,7 +50,7 @@ describe.each(TOPOLOGIES)('no account spends more than it has: %s', (_name, star
       ...['--rpm', '1000000', '--tpm', '1000000000', '--concurrency', '1000'],
     );
 
-  const ask = async (apiKey: string, stream: boolean, maxTokens = MAX_TOKENS): Promise<Answer> => {
+  const askOnce = async (apiKey: string, stream: boolean, maxTokens: number): Promise<Answer> => {
     const answer = await fetch(`${platform.apiUrl}/chat/completions`, {
       method: 'POST',
       headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
@@ -63,6 +64,14 @@ describe.each(TOPOLOGIES)('no account spends more than it has: %s', (_name, star
     const { headers, status } = answer;
     const text = await answer.text();
     return { status, text, retry: headers.get('x-should-retry'), retryAfter: headers.get('retry-after') };
+  };
+
+  /** Asks until the platform has decided: between processes on a busy machine a decision may come too late, which is 503. */
+  const ask = async (apiKey: string, stream: boolean, maxTokens = MAX_TOKENS): Promise<Answer> => {
+    for (let tries = 1; ; tries += 1) {
+      const answer = await askOnce(apiKey, stream, maxTokens);
+      if (answer.status !== 503 || tries === TRIES_MAX) return answer;
+    }
   };
 
   /** What one request costs that uses all it may, as the simulator counts. */
@@ -90,7 +99,8 @@ describe.each(TOPOLOGIES)('no account spends more than it has: %s', (_name, star
     expect(served.length).toBeGreaterThanOrEqual(SERVED_LEAST);
     expect(served.length).toBeLessThanOrEqual(SERVED_MOST);
     for (const refused of answers.filter(({ status }) => status !== 200)) {
-      expect(refused).toMatchObject({ status: 402, retry: expect.stringMatching(/^(true|false)$/) });
+      expect([refused.status, refused.text]).toEqual([402, refused.text]);
+      expect(refused.retry).toMatch(/^(true|false)$/);
       // Only where running requests hold the credit an SDK may try again, and is told when.
       expect(refused.retryAfter === null).toBe(refused.retry === 'false');
       const { error } = JSON.parse(refused.text) as { error: Record<string, unknown> };
