@@ -118,7 +118,17 @@ const FLOATING_MONEY = [
 const ORACLE_ALONE = 'The oracle imports nothing of the platform, nor what could.';
 
 export default tseslint.config(
-  { ignores: ['**/dist/**', '**/node_modules/**', '.nx/**', '**/*.cjs', '.tunan/**', 'test/**/fixtures/**'] },
+  {
+    ignores: [
+      '**/dist/**',
+      '**/node_modules/**',
+      '.nx/**',
+      '**/*.cjs',
+      '.tunan/**',
+      '**/.venv/**',
+      'test/**/fixtures/**',
+    ],
+  },
   {
     files: ['**/*.ts', '**/*.mjs', '**/*.js'],
     extends: [...tseslint.configs.recommended],

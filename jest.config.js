@@ -30,7 +30,7 @@ export default {
     '<rootDir>/test/**/*.spec.ts',
   ],
   testPathIgnorePatterns: ['/node_modules/', '/dist/'],
-  modulePathIgnorePatterns: ['/dist/'],
+  modulePathIgnorePatterns: ['/dist/', '/\\.venv/'],
   maxWorkers: 2,
   reporters: ['default', '<rootDir>/test/support/closing-line.reporter.mjs'],
 };

@@ -5,6 +5,7 @@ const { scripts } = require('../../../package.json');
 const WHAT = {
   start: 'run the whole platform (npm start -- --help for options)',
   test: 'run all tests (npm test -- PATH for some)',
+  'test:clients': 'the Python clients against the whole platform (needs Python and its package index)',
   build: 'build what changed',
   typecheck: 'check the types',
   lint: 'check the code against the lint rules',
@@ -16,4 +17,4 @@ const WHAT = {
 };
 
 for (const name of Object.keys(scripts))
-  if (WHAT[name]) console.log(`npm run ${name.padEnd(10)} ${WHAT[name]}`);
+  if (WHAT[name]) console.log(`npm run ${name.padEnd(13)} ${WHAT[name]}`);
