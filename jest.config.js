@@ -32,5 +32,7 @@ export default {
   testPathIgnorePatterns: ['/node_modules/', '/dist/'],
   modulePathIgnorePatterns: ['/dist/', '/\\.venv/'],
   maxWorkers: 2,
+  // A hang ends a test, a busy machine does not: nothing here is quick by promise.
+  testTimeout: 30_000,
   reporters: ['default', '<rootDir>/test/support/closing-line.reporter.mjs'],
 };
