@@ -1,4 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
+import type { BelowCost } from './domain/below-cost.js';
 
 /** The service's own metrics. */
 export const accountMetrics = (registry: Registry) => ({
@@ -13,3 +14,19 @@ export const accountMetrics = (registry: Registry) => ({
     registers: [registry],
   }),
 });
+
+/** Shows how much the active catalog sells below cost; read at every scrape, and left as it was if that fails. */
+export const observeBelowCost = (registry: Registry, read: () => Promise<readonly BelowCost[]>): void => {
+  new Gauge({
+    name: 'tunan_account_prices_below_cost',
+    help: 'Prices of the active catalog that are below the cost of a channel that may serve them, by kind of token.',
+    labelNames: ['tokens'],
+    registers: [registry],
+    async collect() {
+      const found = await read().catch(() => undefined);
+      if (found === undefined) return;
+      for (const tokens of ['input', 'cachedInput', 'output'] as const)
+        this.set({ tokens }, found.filter((each) => each.tokens === tokens).length);
+    },
+  });
+};

@@ -11,10 +11,10 @@ interface Document {
   channels: { id: string; model: string; cost?: { input: string; output: string } }[];
 }
 
-/** The seed's catalog with another output price of `deepseek-chat`. */
-const documentWith = (output: string): string => {
+/** The seed's catalog with another output price of a model. */
+const documentWith = (output: string, model = 'deepseek-chat'): string => {
   const document = parse(readFileSync(SEED, 'utf8')) as Document;
-  document.models.find(({ id }) => id === 'deepseek-chat')!.price.output = output;
+  document.models.find(({ id }) => id === model)!.price.output = output;
   return stringify(document, { aliasDuplicateObjects: false });
 };
 
@@ -73,6 +73,20 @@ describe('catalog snapshots', () => {
     expect(await priceOf()).toBe('0.40');
     expect((await activate({ version: 999 })).status).toBe(404);
     expect((await rig.get('/catalog?version=999')).status).toBe(404);
+  });
+
+  it('are watched: the metric counts what the active one sells below cost', async () => {
+    const below = async (): Promise<number> => {
+      const text = await rig.metrics.metrics();
+      return Number(/^tunan_account_prices_below_cost\{tokens="output"\} (\d+)$/m.exec(text)?.[1]);
+    };
+    await activate({ version: 1 });
+    const before = await below();
+    const { body } = await activate({ document: documentWith('0.01', 'qwen3.7-max') });
+    expect(body.activated).toBe(true);
+    expect(await below()).toBeGreaterThan(before);
+    await activate({ version: 1 });
+    expect(await below()).toBe(before);
   });
 
   it.each([

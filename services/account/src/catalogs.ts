@@ -36,6 +36,11 @@ export class Catalogs {
     throw new Fault('not_found', version === null ? 'No catalog is active.' : `No catalog ${version}.`);
   }
 
+  /** What the active catalog sells below cost. */
+  async belowCost(): Promise<readonly BelowCost[]> {
+    return soldBelowCost(catalog.parse((await this.get(null)).body));
+  }
+
   /** Snapshots, newest first, before a version. */
   list(before: number | null, limit: number): Promise<readonly SnapshotSummary[]> {
     return this.store.list(before, limit);

@@ -1,8 +1,10 @@
 import { authContract, billingContract } from '@tunan/contracts';
 import { createNestHttp, type ServiceDefinition } from '@tunan/service-kit';
 import { accountConfig } from './account.config.js';
+import { observeBelowCost } from './account.metrics.js';
 import { accountModule } from './account.module.js';
 import { CatalogSeed } from './catalog-seed.js';
+import { Catalogs } from './catalogs.js';
 import { requireOperator } from './edges/operator-token.js';
 import { OpeningCredits } from './opening-credits.js';
 
@@ -17,6 +19,8 @@ export const account: ServiceDefinition<typeof accountConfig> = {
     const { app, handle, drain } = await createNestHttp(accountModule(context), context, { authorize });
     const seed = app.get(CatalogSeed);
     const openings = app.get(OpeningCredits);
+    const catalogs = app.get(Catalogs);
+    observeBelowCost(context.metrics, () => catalogs.belowCost());
     await seed.start();
     openings.start();
     return {

@@ -41,6 +41,11 @@ export const authConfig = configSchema({
   AUTH_REPAIR_INTERVAL_MS: integer(100, 600_000).default(2_000),
   /** A charge that is pending for this long has its account read again. */
   AUTH_PENDING_STALE_MS: integer(1_000, 3_600_000).default(60_000),
+  /** How often the store is compared with Postgres, and how many accounts each time. */
+  AUTH_RECONCILE_INTERVAL_MS: integer(100, 86_400_000).default(60_000),
+  AUTH_RECONCILE_ACCOUNTS: integer(1, 100_000).default(2_000),
+  /** No hold may be older: above the longest exchange that an ingress allows, with its settlement. */
+  AUTH_HOLD_AGE_MAX_MS: integer(1_000, 7_200_000).default(900_000),
   /** Usage events of one delivery, and how long they gather for it. */
   AUTH_RELAY_BATCH: integer(1, 2_000).default(500),
   AUTH_RELAY_LINGER_MS: integer(0, 10_000).default(50),

@@ -8,6 +8,7 @@ import { AuthService } from './auth.service.js';
 import { Catalogs } from './catalogs.js';
 import { LeaseSweeper } from './lease-sweeper.js';
 import { Recurring } from './recurring.js';
+import { StoreReconciliation } from './store-reconciliation.js';
 import { StoreRepair } from './store-repair.js';
 import { openStore } from './store/open-store.js';
 import { UsageRelay } from './usage-relay.js';
@@ -34,6 +35,7 @@ const start = async (context: AuthContext): Promise<ServiceInstance> => {
     nest.get(Catalogs),
     nest.get(LeaseSweeper),
     nest.get(StoreRepair),
+    nest.get(StoreReconciliation),
   );
   for (const chore of chores) chore.start();
   relay.start();
@@ -84,6 +86,7 @@ const choresOf = (
   catalogs: Catalogs,
   sweeper: LeaseSweeper,
   repair: StoreRepair,
+  reconciliation: StoreReconciliation,
 ): readonly Recurring[] => {
   const postgres = health.dependency('postgres');
   const catalog = health.dependency('catalog');
@@ -133,5 +136,10 @@ const choresOf = (
       },
       config.AUTH_BACK_OFF_MAX_MS,
     ),
+    chore('reconciliation', config.AUTH_RECONCILE_INTERVAL_MS, async () => {
+      const differences = await reconciliation.run();
+      for (const [check, count] of Object.entries(differences)) metrics.reconciliation.set({ check }, count);
+      metrics.reconciledSeconds.set(clock.nowMs() / 1_000);
+    }),
   ];
 };

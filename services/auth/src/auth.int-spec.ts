@@ -96,6 +96,8 @@ describe('auth', () => {
       AUTH_CATALOG_POLL_MS: '100',
       AUTH_SWEEP_INTERVAL_MS: '100',
       AUTH_REPAIR_INTERVAL_MS: '100',
+      AUTH_RECONCILE_INTERVAL_MS: '100',
+      AUTH_COLD_WAIT_MS: '5000',
       ...variables,
     }),
     mode: 'embedded',
@@ -294,6 +296,32 @@ describe('auth', () => {
       catalogVersion = await activateCatalog(database.pool, aCatalogWire());
     }
   });
+
+  // Guarantee: a balance that changed without a version, or an event that was delivered and is gone, is seen by a metric.
+  it('reconciles the store with Postgres', async () => {
+    const differences = (check: string) => figure(`tunan_auth_reconciliation_differences{check="${check}"}`);
+    await settle(await grant());
+    await until(async () => (await figure('tunan_auth_pending_charges')) === 0);
+    for (const check of ['balances', 'events', 'holds'])
+      await until(async () => (await differences(check)) === 0);
+    const drift = (nano: number) =>
+      database.pool.query('UPDATE account SET balance_nano = balance_nano + $2 WHERE id = $1', [
+        accountId,
+        nano,
+      ]);
+    await drift(1);
+    await until(async () => (await differences('balances')) === 1);
+    await drift(-1);
+    await until(async () => (await differences('balances')) === 0);
+    await stop();
+    await start({ AUTH_PENDING_STALE_MS: '1000', AUTH_HOLD_AGE_MAX_MS: '1000' });
+    // Billing says that it has the event, and has not.
+    billing.deliver = () => Promise.resolve({});
+    await settle(await grant());
+    await grant();
+    await until(async () => (await differences('events')) === 1);
+    await until(async () => (await differences('holds')) === 1);
+  }, 30_000);
 
   it('refuses a data folder that another auth uses', async () => {
     const second = auth.start({ ...context(), metrics: new Registry(), health: new Health() });

@@ -22,6 +22,8 @@ export class AuthMetrics {
   readonly repairedAccounts: Counter;
   readonly relayed: Counter;
   readonly failures: Counter<'task'>;
+  readonly reconciliation: Gauge<'check'>;
+  readonly reconciledSeconds: Gauge;
   readonly batchOperations: Histogram;
   readonly batchSeconds: Histogram;
 
@@ -54,6 +56,17 @@ export class AuthMetrics {
     );
     this.relayed = this.#counter('tunan_auth_relayed_events_total', 'Usage events that billing confirmed.');
     this.failures = this.#counter('tunan_auth_task_failures_total', 'Background work that failed.', 'task');
+    this.reconciliation = new Gauge({
+      name: 'tunan_auth_reconciliation_differences',
+      help: 'Balances unlike the ledger, delivered events that it lacks, holds older than any stream. Any is an alert.',
+      labelNames: ['check'],
+      registers: [registry],
+    });
+    this.reconciledSeconds = new Gauge({
+      name: 'tunan_auth_reconciled_timestamp_seconds',
+      help: 'When the store was last compared with Postgres.',
+      registers: [registry],
+    });
     this.batchOperations = new Histogram({
       name: 'tunan_auth_store_batch_operations',
       help: 'Store operations per commit.',

@@ -16,6 +16,7 @@ import { KeyDirectory } from './key-directory.js';
 import { LeaseSweeper } from './lease-sweeper.js';
 import { AccountSource } from './ports/account-source.js';
 import { UsageSink } from './ports/usage-sink.js';
+import { StoreReconciliation } from './store-reconciliation.js';
 import { StoreRepair } from './store-repair.js';
 import type { AdmissionStore } from './store/admission-store.js';
 import { UsageRelay } from './usage-relay.js';
@@ -103,6 +104,16 @@ const upkeep = (context: AuthContext, store: AdmissionStore, metrics: AuthMetric
         }),
     ),
     provide(LeaseSweeper, [Catalogs], (catalogs: Catalogs) => new LeaseSweeper(store, catalogs)),
+    provide(
+      StoreReconciliation,
+      [AccountSource],
+      (source: AccountSource) =>
+        new StoreReconciliation(store, source, context.logger, {
+          accounts: config.AUTH_RECONCILE_ACCOUNTS,
+          pendingMs: config.AUTH_PENDING_STALE_MS,
+          holdMs: config.AUTH_HOLD_AGE_MAX_MS,
+        }),
+    ),
     provide(
       StoreRepair,
       [AccountRefresher],

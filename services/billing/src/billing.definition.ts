@@ -1,8 +1,10 @@
 import { authContract, billingContract } from '@tunan/contracts';
 import { createNestContext, type ServiceDefinition, type ServiceInstance } from '@tunan/service-kit';
+import { BillingMetrics } from './billing.metrics.js';
 import { billingConfig } from './billing.config.js';
 import { billingModule, type BillingContext } from './billing.module.js';
 import { BillingService } from './billing.service.js';
+import { ReconcileBooks } from './reconcile-books.js';
 import { Recurring } from './recurring.js';
 import { RepairPublications } from './repair-publications.js';
 
@@ -19,7 +21,7 @@ const start = async (context: BillingContext): Promise<ServiceInstance> => {
   const nest = await createNestContext(billingModule(context), context);
   const service = nest.get(BillingService);
   const repair = nest.get(RepairPublications);
-  const chores = startChores(context, repair);
+  const chores = startChores(context, repair, nest.get(ReconcileBooks), nest.get(BillingMetrics));
   return {
     contracts: [{ contract: billingContract, implementation: service }],
     stages: {},
@@ -37,7 +39,12 @@ const start = async (context: BillingContext): Promise<ServiceInstance> => {
 };
 
 /** What billing does unasked. Neither Postgres nor the admission store has to be there for it to start. */
-const startChores = (context: BillingContext, repair: RepairPublications): readonly Recurring[] => {
+const startChores = (
+  context: BillingContext,
+  repair: RepairPublications,
+  reconcile: ReconcileBooks,
+  metrics: BillingMetrics,
+): readonly Recurring[] => {
   const { clock, config, logger } = context;
   const chore = (name: string, intervalMs: number, task: () => Promise<void>): Recurring =>
     new Recurring(clock, task, {
@@ -50,6 +57,14 @@ const startChores = (context: BillingContext, repair: RepairPublications): reado
   const chores = [
     chore('repair of publications', config.BILLING_REPAIR_INTERVAL_MS, () => repair.run()),
     chore('recording of publications', config.BILLING_CONFIRM_INTERVAL_MS, () => repair.recordConfirmed()),
+    chore('reconciliation', config.BILLING_RECONCILE_INTERVAL_MS, async () => {
+      const { books, rating, clearing, margins } = await reconcile.run();
+      metrics.reconciliation.set({ check: 'books' }, books);
+      metrics.reconciliation.set({ check: 'rating' }, rating);
+      metrics.setClearing(clearing);
+      if (margins !== null) metrics.setMargins(margins);
+      metrics.reconciledSeconds.set(clock.nowMs() / 1_000);
+    }),
     chore('making of partitions', config.BILLING_PARTITION_INTERVAL_MS, async () => {
       await context.postgres().query('SELECT ensure_usage_partitions($1)', [monthsAhead]);
     }),

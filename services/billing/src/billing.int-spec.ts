@@ -18,6 +18,7 @@ const QUICK = {
   BILLING_REPAIR_INTERVAL_MS: '100',
   BILLING_REPAIR_BACK_OFF_MAX_MS: '1000',
   BILLING_CONFIRM_INTERVAL_MS: '10',
+  BILLING_RECONCILE_INTERVAL_MS: '100',
 };
 
 interface Running {
@@ -346,6 +347,25 @@ describe('billing, on Postgres', () => {
         service.entries({ accountId: 'acc_nobody', after: null, limit: 10, ...facts }),
       ).rejects.toMatchObject(fault);
     });
+  });
+
+  it('reconciles the books, and says so in metrics', async () => {
+    const accountId = await newAccount(500n);
+    const figure = async (name: string): Promise<number> => {
+      const line = (await running.metrics.metrics()).split('\n').find((each) => each.startsWith(`${name} `));
+      return Number(line?.split(' ')[1]);
+    };
+    const BOOKS = 'tunan_billing_reconciliation_differences{check="books"}';
+    await eventually(async () => (await figure(BOOKS)) >= 0);
+    const before = await figure(BOOKS);
+    const drift = (nano: number) =>
+      query('UPDATE account SET balance_nano = balance_nano + $2 WHERE id = $1', [accountId, nano]);
+    await drift(1);
+    await eventually(async () => (await figure(BOOKS)) === before + 1);
+    await drift(-1);
+    await eventually(async () => (await figure(BOOKS)) === before);
+    expect(await figure('tunan_billing_reconciled_timestamp_seconds')).toBeGreaterThan(0);
+    expect(await figure('tunan_billing_clearing_micro_usd')).toBeGreaterThanOrEqual(0);
   });
 
   it('makes partitions ahead', async () => {

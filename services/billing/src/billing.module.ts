@@ -6,16 +6,19 @@ import type { billingConfig } from './billing.config.js';
 import { BillingMetrics } from './billing.metrics.js';
 import { BillingService } from './billing.service.js';
 import { DeliverUsage } from './deliver-usage.js';
+import { PostgresBooks } from './edges/postgres-books.js';
 import { PostgresLedger } from './edges/postgres-ledger.js';
 import { PostgresPriceArchive } from './edges/postgres-price-archive.js';
 import { PostgresPublicationLog } from './edges/postgres-publication-log.js';
 import { PostgresUsageReader } from './edges/postgres-usage-reader.js';
 import { ListEntries } from './list-entries.js';
+import { Books } from './ports/books.js';
 import { Ledger, PublicationLog } from './ports/ledger.js';
 import { PriceArchive } from './ports/price-archive.js';
 import { UsageReader } from './ports/usage-reader.js';
 import { PostEntry } from './post-entry.js';
 import { ReadUsageEvents } from './read-usage-events.js';
+import { ReconcileBooks } from './reconcile-books.js';
 import { RepairPublications } from './repair-publications.js';
 import { RerateLedger } from './rerate-ledger.js';
 
@@ -68,6 +71,16 @@ export const billingModule = (context: BillingContext): DynamicModule => {
       RerateLedger,
       [UsageReader, PriceArchive],
       (usage: UsageReader, prices: PriceArchive) => new RerateLedger(usage, prices),
+    ),
+    provide(Books, [], () => new PostgresBooks(context.postgres())),
+    provide(
+      ReconcileBooks,
+      [Books, UsageReader, PriceArchive],
+      (books: Books, usage: UsageReader, prices: PriceArchive) =>
+        new ReconcileBooks(books, usage, prices, logger, {
+          accounts: config.BILLING_RECONCILE_ACCOUNTS,
+          events: config.BILLING_RECONCILE_EVENTS,
+        }),
     ),
     provide(
       BillingService,

@@ -1,13 +1,8 @@
-import {
-  RERATE_EVENTS_MAX,
-  type BillingPort,
-  type CatalogIndex,
-  type RatingDifference,
-} from '@tunan/contracts';
+import { RERATE_EVENTS_MAX, type BillingPort, type RatingDifference } from '@tunan/contracts';
 import { Fault } from '@tunan/kernel';
-import { rerate } from './domain/rerate.js';
 import type { PriceArchive } from './ports/price-archive.js';
 import type { UsageReader } from './ports/usage-reader.js';
+import { rateRequests } from './rate-requests.js';
 
 const CURSOR = /^[!-~]{1,260}$/;
 
@@ -31,15 +26,9 @@ export class RerateLedger {
         param: 'limit',
       });
     const { requests, next } = await this.usage.charged(accountId, after ?? '', limit);
-    const snapshots = new Map<number, CatalogIndex | undefined>();
     const differences: RatingDifference[] = [];
     let [events, charged, rerated] = [0, 0n, 0n];
-    for (const request of requests) {
-      if (request.superseded) continue;
-      const version = request.event?.data.catalogVersion;
-      if (version !== undefined && !snapshots.has(version))
-        snapshots.set(version, await this.prices.snapshot(version));
-      const rating = rerate(request, version === undefined ? undefined : snapshots.get(version));
+    for (const { request, rating } of await rateRequests(requests, this.prices)) {
       events += 1;
       charged += request.charged;
       rerated += rating.rerated ?? 0n;

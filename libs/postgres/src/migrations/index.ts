@@ -2,6 +2,7 @@ import type { MigrationInterface } from 'typeorm';
 import { InitialSchema1764000000000 } from './1764000000000-initial-schema.js';
 import { UsageByDay1764200000000 } from './1764200000000-usage-by-day.js';
 import { ImmutableCatalog1764200000001 } from './1764200000001-immutable-catalog.js';
+import { ClearingIndex1764200000002 } from './1764200000002-clearing-index.js';
 
 /** A migration: a class whose instance has a unique `name` that ends in its 13-digit timestamp. */
 export type MigrationClass = new () => MigrationInterface & { readonly name: string };
@@ -11,4 +12,5 @@ export const MIGRATIONS: readonly MigrationClass[] = [
   InitialSchema1764000000000,
   UsageByDay1764200000000,
   ImmutableCatalog1764200000001,
+  ClearingIndex1764200000002,
 ];

@@ -110,6 +110,7 @@ export class OperatorRig {
   readonly billing = new FakeBilling();
   readonly clock = new TestClock();
   readonly health = new Health();
+  readonly metrics = new Registry();
   #instance!: ServiceInstance;
   #server!: Server;
   /** Base URL of the listener, as a host would give it to an operator. */
@@ -130,7 +131,7 @@ export class OperatorRig {
       mode: 'production',
       clock: this.clock,
       logger: pino({ level: 'silent' }),
-      metrics: new Registry(),
+      metrics: this.metrics,
       health: this.health,
       dataDir: '/nowhere',
       port: <Contract extends ContractSpec>(contract: Contract) => ports[contract.service] as Port<Contract>,

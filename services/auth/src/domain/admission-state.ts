@@ -26,6 +26,7 @@ import type {
   Settlement,
   SettlementResult,
   StoreStats,
+  StoredBalance,
 } from './operations.js';
 import { RequestBook, type Changes } from './request-book.js';
 import {
@@ -273,6 +274,33 @@ export class AdmissionState {
       stale.push(pendingEvent(record));
     }
     return stale;
+  }
+
+  deliveredPending(olderThanMs: number, limit: number): PendingEvent[] {
+    const beforeMs = this.#time.nowMs() - olderThanMs;
+    const delivered: PendingEvent[] = [];
+    for (const record of this.#book.pending.values()) {
+      if (record.endedAtMs > beforeMs || delivered.length >= limit) break;
+      if (record.detail === null) delivered.push(pendingEvent(record));
+    }
+    return delivered;
+  }
+
+  agedHolds(olderThanMs: number, limit: number): Hold[] {
+    const beforeMs = this.#time.nowMs() - olderThanMs;
+    const aged: Hold[] = [];
+    for (const { hold } of this.#book.held.values()) {
+      if (aged.length >= limit) break;
+      if (hold.admittedAtMs <= beforeMs) aged.push(hold);
+    }
+    return aged;
+  }
+
+  balancesOf(accountIds: readonly string[]): StoredBalance[] {
+    return accountIds.flatMap((accountId) => {
+      const ledger = this.#book.accounts.get(accountId)?.ledger;
+      return ledger === undefined ? [] : [{ accountId, version: ledger.version, balance: ledger.balance }];
+    });
   }
 
   accountIds(cursor: string | null, limit: number): AccountPage {

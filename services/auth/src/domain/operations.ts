@@ -66,6 +66,13 @@ export interface PendingEvent {
   readonly eventId: string;
 }
 
+/** The ledger balance that a store has of an account. */
+export interface StoredBalance {
+  readonly accountId: string;
+  readonly version: number;
+  readonly balance: Nano;
+}
+
 /** Some of the accounts that a store knows. */
 export interface AccountPage {
   readonly accountIds: readonly string[];

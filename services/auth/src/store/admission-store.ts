@@ -10,6 +10,7 @@ import type {
   Settlement,
   SettlementResult,
   StoreStats,
+  StoredBalance,
 } from '../domain/operations.js';
 
 /** A usage event and its place in the outbox. Places only grow. */
@@ -102,6 +103,15 @@ export abstract class AdmissionStore {
 
   /** Pending events that were settled longer ago than this, oldest first. */
   abstract stalePending(olderThanMs: number, limit: number): Promise<readonly PendingEvent[]>;
+
+  /** Pending events of that age whose delivery was acknowledged: Postgres should contain them. */
+  abstract deliveredPending(olderThanMs: number, limit: number): Promise<readonly PendingEvent[]>;
+
+  /** Holds that were admitted longer ago than this, however often they were renewed. */
+  abstract agedHolds(olderThanMs: number, limit: number): Promise<readonly Hold[]>;
+
+  /** Ledger balances of those of these accounts that have one here. */
+  abstract balancesOf(accountIds: readonly string[]): Promise<readonly StoredBalance[]>;
 
   /** Accounts that the store knows, a page at a time: each that is known throughout is named at least once. */
   abstract accountIds(cursor: string | null, limit: number): Promise<AccountPage>;

@@ -10,6 +10,7 @@ import type {
   Settlement,
   SettlementResult,
   StoreStats,
+  StoredBalance,
 } from '../domain/operations.js';
 import { usageEventOf } from '../domain/usage-event.js';
 import { AdmissionStore, type OutboxEntry } from './admission-store.js';
@@ -81,6 +82,18 @@ export abstract class MachineAdmissionStore extends AdmissionStore {
 
   override stalePending(olderThanMs: number, limit: number): Promise<readonly PendingEvent[]> {
     return this.#patient('stalePending', olderThanMs, limit);
+  }
+
+  override deliveredPending(olderThanMs: number, limit: number): Promise<readonly PendingEvent[]> {
+    return this.#patient('deliveredPending', olderThanMs, limit);
+  }
+
+  override agedHolds(olderThanMs: number, limit: number): Promise<readonly Hold[]> {
+    return this.#patient('agedHolds', olderThanMs, limit);
+  }
+
+  override balancesOf(accountIds: readonly string[]): Promise<readonly StoredBalance[]> {
+    return this.#patient('balancesOf', accountIds);
   }
 
   override accountIds(cursor: string | null, limit: number): Promise<AccountPage> {
