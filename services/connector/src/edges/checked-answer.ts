@@ -10,6 +10,7 @@ import {
 } from '@tunan/llm';
 import type { EncodedChat } from '../domain/encode-chat.js';
 import { providerFault } from '../domain/vendor-error.js';
+import { clientClosed } from './upstream-call.js';
 
 /** A whole answer that may still be rejected. */
 interface Draft {
@@ -78,20 +79,42 @@ export interface CollectedAnswer extends Draft {
   readonly usageFrame: Buffer;
 }
 
+/** What a stream reported of its usage: null, and no chunk, if it reported nothing. */
+type Reported = Pick<CollectedAnswer, 'usage' | 'usageFrame'>;
+
+/** The client left before its answer could be judged. What the provider reported is charged all the same. */
+export class LeftUnjudged extends Error {
+  constructor(readonly reported: Reported) {
+    super('the client left');
+  }
+}
+
 /**
  * Waits for the end of a stream whose content goes to a collector.
- * @throws Fault if the stream fails
+ * @throws Fault if the stream fails; LeftUnjudged if the client left
  */
 export const collected = (body: ReplyStream, collector: AnswerCollector): Promise<CollectedAnswer> =>
   new Promise((resolve, reject) => {
-    let reported: { usage: Usage | null; usageFrame: Buffer } = { usage: null, usageFrame: Buffer.alloc(0) };
+    let reported: Reported = { usage: null, usageFrame: Buffer.alloc(0) };
     body.start({
       frames: () => true,
       usage: (usage, usageFrame) => void (reported = { usage, usageFrame }),
       end: () => resolve({ ...reported, answer: collector.answer, pieces: collector.pieces }),
-      fail: (fault: Fault) => reject(fault),
+      fail: (fault: Fault) => reject(fault.code === 'client_closed' ? new LeftUnjudged(reported) : fault),
     });
   });
+
+/** A stream without content for a client that left: it says who served it and what that reported. */
+export const unjudged = (served: Served, { usage, usageFrame }: Reported): ExchangeReply => {
+  const body = {
+    start: (sink: ReplySink): void => {
+      if (usage !== null) sink.usage(usage, usageFrame);
+      sink.fail(clientClosed());
+    },
+    resume: () => undefined,
+  };
+  return { kind: 'stream', served, body };
+};
 
 /** The accepted answer as the stream that the client asked for. */
 export const replay = (

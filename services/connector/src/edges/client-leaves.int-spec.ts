@@ -92,6 +92,30 @@ describe('when the client leaves', () => {
     await Promise.all(stages.vendor.calls.map(({ cut }) => cut));
   });
 
+  // Guarantee: an answer that is kept until it is judged is charged like any other when its client leaves.
+  it.each([true, false])('says who was asked for an answer to be judged (drained: %s)', async (drained) => {
+    let goOn: () => void = () => undefined;
+    stages.vendor.answers(async (response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write(eventText(delta({ content: '{"a"' })));
+      await new Promise<void>((resolve) => (goOn = resolve));
+      response.end(eventText(delta({ content: ':1}' }), delta({}, 'stop'), { choices: [], usage: USAGE }));
+    });
+    const schema = { type: 'object', properties: { a: { type: 'integer' } } };
+    const request = { response_format: { type: 'json_schema', json_schema: { name: 'x', schema } } };
+    const { abort, exchange } = leaving({ target: aTarget({ billsAfterCancel: drained }) });
+    const reply = stages
+      .stage()
+      .handle({ ...exchange, body: { ...exchange.body, ...request } as Exchange['body'] });
+    while (stages.vendor.calls.length === 0) await stages.clock.sleep(5);
+    abort.abort();
+    goOn();
+    const sink = new RecordingSink();
+    streamOf(await reply).start(sink);
+    expect(await sink.ended).toMatchObject({ code: 'client_closed' });
+    expect(sink.reported?.usage?.completion).toBe(drained ? 2 : undefined);
+  });
+
   it('rejects a unary call, whose answer nobody can have any more', async () => {
     stages.vendor.answers(() => undefined);
     const { abort, exchange } = leaving({ stream: false });

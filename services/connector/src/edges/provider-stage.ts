@@ -28,7 +28,14 @@ import { encodeChat, type EncodedChat } from '../domain/encode-chat.js';
 import { StopCutter } from '../domain/stop-cutter.js';
 import { providerFault } from '../domain/vendor-error.js';
 import { withinCeiling } from '../domain/within-ceiling.js';
-import { AnswerCollector, collected, replay, untilAccepted } from './checked-answer.js';
+import {
+  AnswerCollector,
+  collected,
+  LeftUnjudged,
+  replay,
+  unjudged,
+  untilAccepted,
+} from './checked-answer.js';
 import type { ProviderMetrics } from './connector-metrics.js';
 import { mapBounded } from './map-bounded.js';
 import { openCompletions } from './completions.js';
@@ -110,21 +117,24 @@ export class ProviderStage extends ExchangeHandler {
     target: Target,
     options: StreamCallOptions,
   ): Promise<ExchangeReply> {
-    const accepted = await untilAccepted(
-      this.context.dialect.id,
-      options.encoded,
-      (problem) => this.#encode(exchange, target, problem),
-      async (encoded) => {
-        const collector = new AnswerCollector();
-        const reply = await StreamCall.open(this.context, exchange, target, {
-          ...options,
-          encoded,
-          collector,
-        });
-        return collected(streamOf(reply), collector);
-      },
-    );
-    return replay(exchange, options.served, options.identity, options.choice, accepted);
+    const { served, identity, choice } = options;
+    try {
+      const accepted = await untilAccepted(
+        this.context.dialect.id,
+        options.encoded,
+        (problem) => this.#encode(exchange, target, problem),
+        async (encoded) => {
+          const collector = new AnswerCollector();
+          const call = { ...options, encoded, collector };
+          const reply = await StreamCall.open(this.context, exchange, target, call);
+          return collected(streamOf(reply), collector);
+        },
+      );
+      return replay(exchange, served, identity, choice, accepted);
+    } catch (error) {
+      if (error instanceof LeftUnjudged) return unjudged(served, error.reported);
+      throw error;
+    }
   }
 
   async #unary(exchange: Exchange, target: Target): Promise<ExchangeReply> {
