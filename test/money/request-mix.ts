@@ -24,7 +24,7 @@ export const KINDS = {
   'stream, fails after content': 8,
   'fails before content': 8,
   'fails before content, then succeeds': 3,
-  'completes without usage': 3,
+  'completes, usage is odd': 3,
 } as const;
 export type RequestKind = keyof typeof KINDS;
 
@@ -94,6 +94,11 @@ const paced = (random: SeededRandom): Record<string, number> => ({
   chunk_delay_ms: random.between(5, 20),
 });
 
+const FORM = {
+  type: 'json_schema',
+  json_schema: { name: 'harbour', schema: { type: 'object', properties: { name: { type: 'string' } } } },
+};
+
 const STREAM = { stream: true, stream_options: { include_usage: true } };
 
 const DRAFTS: Readonly<Record<Exclude<RequestKind, 'embeddings'>, (random: SeededRandom) => Draft>> = {
@@ -116,7 +121,8 @@ const DRAFTS: Readonly<Record<Exclude<RequestKind, 'embeddings'>, (random: Seede
       tokens: random.between(1, 30),
       [random.pick(['header_delay_ms', 'first_delay_ms'])]: 2_000,
     },
-    extra: STREAM,
+    // An answer in a form is kept until it is judged: its client can leave it only before content.
+    extra: random.next() < 0.3 ? { ...STREAM, response_format: FORM } : STREAM,
     leaves: 'waiting',
   }),
   'unary, client leaves': (random) => ({
@@ -139,10 +145,10 @@ const DRAFTS: Readonly<Record<Exclude<RequestKind, 'embeddings'>, (random: Seede
     extra: random.next() < 0.5 ? STREAM : {},
     first: { fault: random.pick(EARLY_FAULTS) },
   }),
-  'completes without usage': (random) => ({
+  'completes, usage is odd': (random) => ({
     directives: {
       tokens: random.between(1, 40),
-      usage: random.pick(['missing', 'null']),
+      usage: random.pick(['missing', 'null', 'zero', 'twice']),
     },
     extra: random.next() < 0.5 ? STREAM : {},
   }),
