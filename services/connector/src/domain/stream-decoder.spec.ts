@@ -59,10 +59,24 @@ describe.each(STREAM_SAMPLES)('$name', ({ provider, text, expected }) => {
     expect(deltasOf(whole.frames).flatMap((delta) => delta['tool_calls'] ?? [])).toEqual(expected.toolCalls);
   });
 
-  // Guarantee: the frames do not depend on where the network cuts the provider's bytes.
-  it('gives the same frames wherever its bytes are cut', () => {
-    for (let cut = 0; cut <= bytes.length; cut += 1)
-      expect(decode(provider, [bytes.subarray(0, cut), bytes.subarray(cut)])).toEqual(whole);
+  // Guarantee: neither the frames nor the usage depend on line ends, or on where the network cuts the provider's bytes.
+  it.each([
+    ['LF', '\n'],
+    ['CRLF', '\r\n'],
+    ['CR', '\r'],
+  ])('gives the same frames and usage wherever its bytes are cut, with %s', (_name, lineEnd) => {
+    const written = Buffer.from(text.replaceAll('\n', lineEnd));
+    for (let cut = 0; cut <= written.length; cut += 1)
+      expect(decode(provider, [written.subarray(0, cut), written.subarray(cut)])).toEqual(whole);
+  });
+
+  it('gives the same frames and usage byte by byte', () => {
+    expect(
+      decode(
+        provider,
+        Array.from(bytes, (byte) => Buffer.of(byte)),
+      ),
+    ).toEqual(whole);
   });
 
   it('gives the role once and the finish reason once', () => {

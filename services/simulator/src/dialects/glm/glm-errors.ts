@@ -3,6 +3,8 @@ import { jsonReply, Refusal, type ErrorContext, type Reply } from '../dialect.js
 interface Failure {
   readonly status: number;
   readonly message: string;
+  /** The code that is sent, where several failures share one. */
+  readonly code?: string;
 }
 
 const LIMIT_RESETS = 'next_flush_time: 2026-12-01 00:00:00';
@@ -15,6 +17,7 @@ const FAILURES: Readonly<Record<string, Failure>> = {
   '1001': { status: 401, message: 'Header中未收到Authentication参数，无法进行身份验证' },
   '1002': { status: 401, message: 'Authorization Token非法，请确认Authorization Token正确传递。' },
   '1003': { status: 401, message: 'Authentication Token已过期' },
+  '1005': { status: 401, message: '账户需要二次验证' },
   '1113': { status: 429, message: '余额不足或无可用资源包,请充值。' },
   '1200': { status: 500, message: 'API 调用失败' },
   '1210': { status: 400, message: 'API 调用参数有误，请检查文档。' },
@@ -22,6 +25,8 @@ const FAILURES: Readonly<Record<string, Failure>> = {
   '1212': { status: 400, message: '当前模型不支持该调用方式' },
   '1213': { status: 400, message: '未正常接收到参数' },
   '1214': { status: 400, message: '参数非法。请检查文档。' },
+  '1215': { status: 400, message: '参数互斥，请检查文档。' },
+  model_code: { status: 400, message: 'modelCode: does not exist', code: '1214' },
   '1220': { status: 403, message: '您无权访问该模型' },
   '1221': { status: 400, message: 'API 已下线' },
   '1222': { status: 400, message: 'API 不存在' },
@@ -36,6 +41,14 @@ const FAILURES: Readonly<Record<string, Failure>> = {
   '1310': { status: 429, message: `已达到每周/每月使用上限，${LIMIT_RESETS}` },
   '1311': { status: 429, message: '当前套餐不包含该模型' },
   '1313': { status: 429, message: '账户因公平使用原则受限' },
+  '1314': { status: 429, message: '企业套餐已失效' },
+  '1315': { status: 429, message: 'API Key 仅限企业编程套餐使用' },
+  ...Object.fromEntries(
+    ['1316', '1317', '1318', '1319', '1320', '1321'].map((code) => [
+      code,
+      { status: 429, message: `已达到企业套餐使用上限，${LIMIT_RESETS}` },
+    ]),
+  ),
 };
 
 const CODE_OF_STATUS: Readonly<Record<number, string>> = {
@@ -52,8 +65,8 @@ const envelope = (status: number, code: string, message: string): Reply =>
 
 /** The answer for one of the business codes, numeric and yet a text. */
 export const glmError = (code: string, context: ErrorContext): Reply => {
-  const failure = FAILURES[code] ?? { status: 400, message: `error ${code}` };
-  return envelope(context.status ?? failure.status, code, failure.message);
+  const failure: Failure = FAILURES[code] ?? { status: 400, message: `error ${code}` };
+  return envelope(context.status ?? failure.status, failure.code ?? code, failure.message);
 };
 
 /** The answer for a status: one of the codes that come with it. */

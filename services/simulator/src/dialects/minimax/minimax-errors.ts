@@ -4,6 +4,8 @@ interface Failure {
   /** Status 200 is the envelope with `base_resp`. */
   readonly status: number;
   readonly message: string;
+  /** The code that is sent, where several failures share one. */
+  readonly code?: string;
 }
 
 const FAILURES: Readonly<Record<string, Failure>> = {
@@ -24,6 +26,8 @@ const FAILURES: Readonly<Record<string, Failure>> = {
   '1041': { status: 200, message: 'connection limit exceeded' },
   '1042': { status: 200, message: 'too many invisible characters' },
   '2013': { status: 400, message: 'invalid params' },
+  context_window: { status: 400, message: 'invalid params, context window exceeds limit', code: '2013' },
+  unknown_model: { status: 400, message: "invalid params, unknown model 'MiniMax-M1'", code: '2013' },
   '2045': { status: 200, message: 'request rate grows too fast' },
   '2049': { status: 401, message: 'invalid api key' },
   '2056': { status: 429, message: 'usage limit exceeded, resets in 5 hours' },
@@ -92,11 +96,12 @@ export const baseResp = (code: string): { readonly status_code: number; readonly
 
 /** The answer for one of the provider's codes: most come under status 200 unless another one is asked for. */
 export const minimaxError = (code: string, context: ErrorContext): Reply => {
-  const failure = FAILURES[code] ?? { status: 200, message: 'error' };
+  const failure: Failure = FAILURES[code] ?? { status: 200, message: 'error' };
   const status = context.status ?? failure.status;
+  const sent = failure.code ?? code;
   return status === 200
-    ? inBaseResp(code, failure.message, context)
-    : outright(status, code, failure.message, context.requestId);
+    ? inBaseResp(sent, failure.message, context)
+    : outright(status, sent, failure.message, context.requestId);
 };
 
 /** The answer for a status: one of the codes that come with it. */

@@ -1,0 +1,218 @@
+import type { ProviderId } from '@tunan/contracts';
+import type { CredentialAction, FaultCode } from '@tunan/kernel';
+
+/** One way in which providers fail, what it is to us, and what follows from it. */
+export interface FaultRow {
+  readonly what: string;
+  readonly code: FaultCode;
+  /** Whether another channel gets the request. */
+  readonly failsOver: boolean;
+  readonly action: CredentialAction;
+  /** What a client may read of it if no other channel answers. */
+  readonly shown: readonly [number, string];
+  /** The simulator's faults that are this, by provider; `stream only` where a unary answer can't fail so. */
+  readonly faults: Partial<Record<ProviderId, readonly string[]>>;
+  readonly streamOnly?: boolean;
+}
+
+const errors = (...codes: readonly string[]): readonly string[] => codes.map((code) => `error:${code}`);
+const UNAVAILABLE = [503, 'upstream_unavailable'] as const;
+const FAILED = [502, 'upstream_error'] as const;
+
+/** Every row of the mapping of vendor errors. What a provider does not have is not listed for it. */
+export const FAULT_ROWS: readonly FaultRow[] = [
+  {
+    what: 'our key is refused',
+    code: 'upstream_auth',
+    failsOver: true,
+    action: 'disable',
+    shown: UNAVAILABLE,
+    faults: {
+      deepseek: errors('401'),
+      qwen: errors('invalid_api_key'),
+      glm: errors('401', '1000', '1001', '1002', '1003', '1005', '1314', '1315'),
+      minimax: errors('1004', '2049', '1004:200'),
+    },
+  },
+  {
+    what: 'our credit is used up',
+    code: 'upstream_quota',
+    failsOver: true,
+    action: 'suspend',
+    shown: UNAVAILABLE,
+    faults: {
+      deepseek: errors('402'),
+      qwen: errors('Arrearage', 'CommodityNotPurchased', 'PrepaidBillOverdue', 'PostpaidBillOverdue'),
+      glm: errors('1113', '1309', '1313'),
+      minimax: errors('1008', '1008:402', '1008:429', '1008:500'),
+    },
+  },
+  {
+    what: 'a quota window is used up',
+    code: 'upstream_quota_window',
+    failsOver: true,
+    action: 'cool',
+    shown: UNAVAILABLE,
+    faults: {
+      qwen: errors('AllocationQuota.FreeTierOnly'),
+      glm: errors('1308', '1310', '1316', '1317', '1318', '1319', '1320', '1321'),
+      minimax: errors('2056', '2062'),
+    },
+  },
+  {
+    what: 'too many calls',
+    code: 'upstream_rate_limited',
+    failsOver: true,
+    action: 'cool',
+    shown: UNAVAILABLE,
+    faults: {
+      deepseek: errors('429'),
+      qwen: errors(
+        'limit_requests',
+        'limit_burst_rate',
+        'Throttling',
+        'Throttling.RateQuota',
+        'insufficient_quota',
+      ),
+      glm: errors('1302'),
+      minimax: errors('1002', '1002:429', '1039', '1041', '2045'),
+    },
+  },
+  {
+    what: 'overloaded',
+    code: 'upstream_overloaded',
+    failsOver: true,
+    action: 'count',
+    shown: UNAVAILABLE,
+    faults: {
+      deepseek: [...errors('503'), 'whitespace'],
+      qwen: errors('ModelServingError', 'ModelUnavailable'),
+      glm: errors('1305'),
+      minimax: errors('1000', '1001'),
+    },
+  },
+  {
+    what: 'overloaded, told in the stream before content',
+    code: 'upstream_overloaded',
+    failsOver: true,
+    action: 'count',
+    shown: UNAVAILABLE,
+    streamOnly: true,
+    faults: {
+      deepseek: ['stream_error:0:insufficient_system_resource'],
+      glm: ['stream_error:0:network_error'],
+      minimax: ['stream_error:0:1000'],
+    },
+  },
+  {
+    what: 'the provider fails',
+    code: 'upstream_error',
+    failsOver: true,
+    action: 'count',
+    shown: FAILED,
+    faults: {
+      deepseek: [...errors('500'), 'reset', 'close', 'html:502'],
+      qwen: [...errors('InternalError', 'InternalError.Algo'), 'reset'],
+      glm: [...errors('1200', '1230', '1234'), 'reset'],
+      minimax: [...errors('1013', '1024', '1033', '1024:500'), 'reset'],
+    },
+  },
+  {
+    what: 'the provider takes too long',
+    code: 'upstream_timeout',
+    failsOver: true,
+    action: 'count',
+    shown: [504, 'upstream_timeout'],
+    faults: { qwen: errors('InternalError.Timeout', 'RequestTimeOut'), deepseek: ['html:504'] },
+  },
+  {
+    what: 'a stream is cut before content',
+    code: 'upstream_stream_cut',
+    failsOver: true,
+    action: 'count',
+    shown: [502, 'upstream_stream_cut'],
+    streamOnly: true,
+    faults: {
+      deepseek: ['cut:0:eof', 'cut:0:reset'],
+      qwen: ['cut:0:reset'],
+      glm: ['cut:0:reset'],
+      minimax: ['cut:0:reset'],
+    },
+  },
+  {
+    what: 'the request is filtered',
+    code: 'content_filter',
+    failsOver: false,
+    action: 'keep',
+    shown: [400, 'content_filter'],
+    faults: {
+      deepseek: errors('content_risk'),
+      qwen: errors('data_inspection_failed', 'DataInspectionFailed'),
+      glm: errors('1301'),
+      minimax: errors('1026', '1027'),
+    },
+  },
+  {
+    what: 'the prompt is too long',
+    code: 'context_length_exceeded',
+    failsOver: false,
+    action: 'keep',
+    shown: [400, 'context_length_exceeded'],
+    faults: {
+      deepseek: errors('context_length'),
+      qwen: errors('context_length'),
+      glm: errors('1261'),
+      minimax: errors('context_window'),
+    },
+  },
+  {
+    what: 'a value is refused',
+    code: 'invalid_value',
+    failsOver: false,
+    action: 'keep',
+    shown: [400, 'invalid_value'],
+    faults: {
+      deepseek: errors('400', '422'),
+      qwen: errors('invalid_parameter_error'),
+      glm: errors('1210', '1212', '1213', '1214', '1215'),
+      minimax: errors('2013', '2013:200', '1042'),
+    },
+  },
+  {
+    what: 'the request is too large',
+    code: 'request_too_large',
+    failsOver: false,
+    action: 'keep',
+    shown: [413, 'request_too_large'],
+    faults: { deepseek: errors('413'), qwen: errors('request_too_large'), glm: errors('435') },
+  },
+  {
+    what: 'the model is not there, or not for us',
+    code: 'upstream_model_missing',
+    failsOver: true,
+    action: 'drop-model',
+    shown: UNAVAILABLE,
+    faults: {
+      deepseek: errors('model_not_exist', '404'),
+      qwen: errors(
+        'model_not_found',
+        'model_not_supported',
+        'AccessDenied',
+        'AccessDenied.Unpurchased',
+        'Model.AccessDenied',
+        'Workspace.AccessDenied',
+        'Endpoint.AccessDenied',
+      ),
+      glm: errors('1211', 'model_code', '1220', '1221', '1222', '1311'),
+      minimax: errors('2061', 'unknown_model'),
+    },
+  },
+  {
+    what: 'a refusal that nobody knows',
+    code: 'upstream_rejected',
+    failsOver: true,
+    action: 'keep',
+    shown: FAILED,
+    faults: { deepseek: ['html:418'], qwen: ['html:418'], glm: ['html:418'], minimax: ['html:418'] },
+  },
+];
