@@ -39,6 +39,7 @@ const CHECKS = {
   types: program(bin('@typescript/native/bin/tsc'), '-p', 'tsconfig.json'),
   lint: program(bin('eslint/bin/eslint.js'), '--max-warnings', '0', '.'),
   'lint rules can fail': program('test/check/lint-fixtures.mjs'),
+  'capability table': program('test/check/capabilities.mjs'),
   readmes,
   'lock file': lockFile,
 };

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe } from '@jest/globals';
 import { startAll, type Platform } from '../e2e/topology.js';
+import { describeCapabilityMatrix } from './describe-capability-matrix.js';
 import { describeConversations } from './describe-conversations.js';
 import { describeEmbeddingBatches } from './describe-embedding-batches.js';
 import { describeStructuredOutput } from './describe-structured-output.js';
@@ -14,6 +15,7 @@ describe('four providers behind one API', () => {
   }, 180_000);
   afterAll(() => platform.stop(), 60_000);
 
+  describeCapabilityMatrix(() => platform);
   describeParameters(() => platform);
   describeStructuredOutput(() => platform);
   describeVision(() => platform);
