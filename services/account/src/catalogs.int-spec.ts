@@ -82,7 +82,7 @@ describe('catalog snapshots', () => {
     };
     await activate({ version: 1 });
     const before = await below();
-    const { body } = await activate({ document: documentWith('0.01', 'qwen3.7-max') });
+    const { body } = await activate({ document: documentWith('0.01', 'minimax-m3') });
     expect(body.activated).toBe(true);
     expect(await below()).toBeGreaterThan(before);
     await activate({ version: 1 });
