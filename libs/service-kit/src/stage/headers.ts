@@ -45,8 +45,12 @@ const positive = (text: string | undefined, fallback: number): number => {
   return text !== undefined && Number.isSafeInteger(value) && value > 0 ? value : fallback;
 };
 
-/** Everything but the headers of an exchange that arrived at a stage. */
+/** The id of an exchange that arrives: known before its body. */
+export const exchangeId = (headers: IncomingHttpHeaders): string => one(headers, 'x-request-id') ?? uuidv7();
+
+/** What an exchange that arrived at a stage has beside its headers. */
 export interface ExchangeBody {
+  readonly requestId: string;
   readonly operation: Operation;
   readonly body: Exchange['body'];
   readonly signal: AbortSignal;
@@ -63,7 +67,6 @@ export const decodeExchange = (headers: IncomingHttpHeaders, parts: ExchangeBody
   const includeUsage = one(headers, 'x-tunan-include-usage');
   return {
     ...parts,
-    requestId: one(headers, 'x-request-id') ?? uuidv7(),
     stream: body['stream'] === true,
     ceiling: positive(one(headers, 'x-tunan-ceiling'), asked ?? CEILING_DEFAULT),
     includeUsage: includeUsage === undefined ? options?.include_usage === true : includeUsage === 'true',

@@ -18,6 +18,9 @@ const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 /** A callee that lost its connection is noticed after this much silence beyond the exchange's deadline. */
 const SLACK_MS = 5_000;
 const ABANDON_TIMEOUT_MS = 1_000;
+/** The word that a client left may overtake the exchange itself: it is said again until the callee knows the exchange. */
+const ABANDON_TRIES_MAX = 6;
+const ABANDON_RETRY_MS = 20;
 
 const unreachable = (stage: string, cause: unknown): Fault =>
   new Fault('service_unavailable', 'A part of the service is not reachable. Please retry.', {
@@ -31,6 +34,8 @@ const cut = (stage: string, cause: unknown): Fault =>
     internal: `${stage}: ${cause instanceof Error ? cause.message : String(cause)}`,
     cause,
   });
+
+const clientClosed = (): Fault => new Fault('client_closed', 'The client closed the request.');
 
 /** A stage of the data plane that another process serves. */
 export class StageClient extends ExchangeHandler {
@@ -47,11 +52,12 @@ export class StageClient extends ExchangeHandler {
     const peer = await this.peers.pick().catch((cause: unknown) => {
       throw unreachable(this.stage, cause);
     });
+    if (exchange.signal.aborted) throw clientClosed();
     const timeoutMs = Math.max(1, exchange.deadlineMs - this.clock.monotonicMs()) + SLACK_MS;
     peer.inFlight += 1;
     return new Promise((resolve, reject) => {
-      const abandon = (): void => void this.#abandon(peer, exchange.requestId);
-      const handler = new StageCall(this.stage, exchange.signal, resolve, reject, abandon, () => {
+      const abandon = (): void => void this.#abandon(peer, exchange.requestId, handler);
+      const handler: StageCall = new StageCall(this.stage, exchange.signal, resolve, reject, abandon, () => {
         peer.inFlight -= 1;
       });
       peer.pool.dispatch(
@@ -68,7 +74,15 @@ export class StageClient extends ExchangeHandler {
     });
   }
 
-  async #abandon(peer: Peer, requestId: string): Promise<void> {
+  async #abandon(peer: Peer, requestId: string, call: StageCall): Promise<void> {
+    for (let tries = 1; tries <= ABANDON_TRIES_MAX && call.underWay; tries += 1) {
+      if (await this.#tryAbandon(peer, requestId)) return;
+      await this.clock.sleep(ABANDON_RETRY_MS * 2 ** tries);
+    }
+  }
+
+  /** False if the callee was not reached, or does not know the exchange. */
+  async #tryAbandon(peer: Peer, requestId: string): Promise<boolean> {
     try {
       const answer = await peer.pool.request({
         path: abandonPath(this.stage, requestId),
@@ -77,8 +91,10 @@ export class StageClient extends ExchangeHandler {
         signal: AbortSignal.timeout(ABANDON_TIMEOUT_MS),
       });
       await answer.body.dump();
+      return answer.statusCode !== 404;
     } catch {
-      // The exchange's own deadline ends it.
+      // If it never succeeds the exchange's own deadline ends it.
+      return false;
     }
   }
 }
@@ -95,6 +111,7 @@ class StageCall implements Dispatcher.DispatchHandler, ReplyStream {
   #early: FramedEvent[] = [];
   #answered = false;
   #ended = false;
+  #released = false;
 
   constructor(
     private readonly stage: StageName,
@@ -111,9 +128,15 @@ class StageCall implements Dispatcher.DispatchHandler, ReplyStream {
    */
   readonly #onAbort = (): void => this.abandon();
 
+  /** True until the callee's answer has ended. */
+  get underWay(): boolean {
+    return !this.#released;
+  }
+
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    if (this.signal.aborted) this.#onAbort();
+    // Nothing has been sent yet, so nothing has to be charged.
+    if (this.signal.aborted) controller.abort(clientClosed());
     else this.signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 
@@ -165,7 +188,7 @@ class StageCall implements Dispatcher.DispatchHandler, ReplyStream {
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     this.#release();
     if (this.#answered) this.#fail(error instanceof Fault ? error : cut(this.stage, error));
-    else this.reject(unreachable(this.stage, error));
+    else this.reject(error instanceof Fault ? error : unreachable(this.stage, error));
   }
 
   start(sink: ReplySink): void {
@@ -204,6 +227,7 @@ class StageCall implements Dispatcher.DispatchHandler, ReplyStream {
   }
 
   #release(): void {
+    this.#released = true;
     this.signal.removeEventListener('abort', this.#onAbort);
     this.released();
   }

@@ -14,7 +14,7 @@ import { readBody } from '../http/read-body.js';
 import type { Callers } from '../rpc/callers.js';
 import type { StageName } from '../service.js';
 import { END_LINE, failLine, framesHeader, usageHeader } from './framing.js';
-import { abandonPath, decodeExchange, encodeServedHeaders, OPERATION_PATHS } from './headers.js';
+import { abandonPath, decodeExchange, encodeServedHeaders, exchangeId, OPERATION_PATHS } from './headers.js';
 
 /** A little above the public limit: the body was measured at the edge. */
 const BODY_BYTES_MAX = 24 * 1024 * 1024;
@@ -70,24 +70,26 @@ export class StageServer {
 
   async #exchange(route: Route, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const abort = new AbortController();
-    const body = parseBody(await readBody(request, BODY_BYTES_MAX));
-    const exchange = decodeExchange(
-      request.headers,
-      { operation: route.operation, body, signal: abort.signal },
-      this.clock,
-    );
-    const key = abandonPath(route.stage, exchange.requestId);
+    const requestId = exchangeId(request.headers);
+    const key = abandonPath(route.stage, requestId);
+    // Before the body is read: its client may go away meanwhile.
     this.#open.set(key, abort);
     response.once('close', () => {
-      this.#open.delete(key);
+      // A second attempt of the same request may be here already.
+      if (this.#open.get(key) === abort) this.#open.delete(key);
       if (!response.writableFinished) abort.abort();
     });
+    const body = parseBody(await readBody(request, BODY_BYTES_MAX));
+    const parts = { operation: route.operation, requestId, body, signal: abort.signal };
+    const exchange = decodeExchange(request.headers, parts, this.clock);
     answer(response, await route.handler.handle(exchange), request.headers['x-tunan-framing'] === '1');
   }
 
+  /** 404 if the exchange is not here, or not yet: its caller asks again. */
   #abandon(request: IncomingMessage, response: ServerResponse): void {
-    this.#open.get(request.url ?? '')?.abort();
-    response.writeHead(204).end();
+    const abort = this.#open.get(request.url ?? '');
+    abort?.abort();
+    response.writeHead(abort === undefined ? 404 : 204).end();
   }
 }
 

@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, request as httpRequest, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
@@ -207,6 +207,60 @@ describe('stages', () => {
       const seen = await collect(reply, () => setImmediate(() => abort.abort()));
       expect(seen).toMatchObject({ usage, fault: { code: 'client_closed' } });
     });
+  });
+
+  it('sends nothing for a client that has left already', async () => {
+    stage.received = undefined;
+    const client = new StageClient('connector/deepseek', peers, 'token', clock);
+    await expect(client.handle(exchangeFor('unary', false, AbortSignal.abort()))).rejects.toMatchObject({
+      code: 'client_closed',
+    });
+    expect(stage.received).toBeUndefined();
+  });
+
+  // Guarantee: whoever leaves while a long prompt is on its way does not pay for a whole answer.
+  it('hears that the client left while the body is under way', async () => {
+    const headers = {
+      authorization: 'Bearer token',
+      'content-type': 'application/json',
+      'x-request-id': 'r-slow',
+    };
+    const post = httpRequest(`${url}/connector/deepseek/v1/chat/completions`, { method: 'POST', headers });
+    const answered = new Promise((resolve) => post.once('response', resolve));
+    post.write('{"model":"unary",');
+    const abandon = (): Promise<number> =>
+      fetch(`${url}/connector/deepseek/exchanges/r-slow`, { method: 'DELETE', headers }).then(
+        ({ status }) => status,
+      );
+    let status = await abandon();
+    while (status === 404) status = await abandon();
+    expect(status).toBe(204);
+    post.end('"messages":[]}');
+    await answered;
+    expect(stage.received).toMatchObject({ requestId: 'r-slow', signal: { aborted: true } });
+  });
+
+  it('says again that the client left until the callee knows the exchange', async () => {
+    const abort = new AbortController();
+    let words = 0;
+    let end: () => void = () => undefined;
+    const late = createServer((request, response) => {
+      if (request.method === 'POST') {
+        end = () => response.writeHead(500).end();
+        return abort.abort();
+      }
+      words += 1;
+      response.writeHead(words < 3 ? 404 : 204).end();
+      if (words === 3) end();
+    });
+    await new Promise<void>((resolve) => late.listen(0, '127.0.0.1', resolve));
+    const latePeers = new PeerSet(`http://127.0.0.1:${(late.address() as AddressInfo).port}`, 4);
+    const client = new StageClient('connector/deepseek', latePeers, 'token', clock);
+    await expect(client.handle(exchangeFor('unary', false, abort.signal))).rejects.toBeInstanceOf(Fault);
+    expect(words).toBe(3);
+    await latePeers.close();
+    late.closeAllConnections();
+    await new Promise((resolve) => late.close(resolve));
   });
 
   it('fails as unavailable when nobody listens', async () => {
