@@ -90,8 +90,6 @@ const choresOf = (
 ): readonly Recurring[] => {
   const postgres = health.dependency('postgres');
   const catalog = health.dependency('catalog');
-  /** True until every account that the store knows has been read under the active catalog. */
-  let unread = true;
   const chore = (name: string, intervalMs: number, task: () => Promise<void>, backOffMaxMs = 0): Recurring =>
     new Recurring(clock, task, {
       intervalMs,
@@ -105,7 +103,7 @@ const choresOf = (
   return [
     chore('catalog', config.AUTH_CATALOG_POLL_MS, async () => {
       try {
-        unread = (await catalogs.poll()) || unread;
+        if (await catalogs.poll()) repair.readAllAgain();
       } catch (error) {
         const { code, message } = Fault.from(error);
         (code === 'service_unavailable' ? postgres : catalog).down(message);
@@ -125,13 +123,6 @@ const choresOf = (
       config.AUTH_REPAIR_INTERVAL_MS,
       async () => {
         if (catalogs.active === undefined) return;
-        if (unread) {
-          unread = false;
-          await repair.all().catch((error: unknown) => {
-            unread = true;
-            throw error;
-          });
-        }
         metrics.repairedAccounts.inc(await repair.run());
       },
       config.AUTH_BACK_OFF_MAX_MS,

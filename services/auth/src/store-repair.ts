@@ -12,6 +12,9 @@ const PAGES_MAX = 10_000;
  * round that fails is made good by the next one.
  */
 export class StoreRepair {
+  /** True until every account that the store knows has been read: its file may be an older copy. */
+  #allUnread = true;
+
   constructor(
     private readonly store: Pick<AdmissionStore, 'stalePending' | 'takeWanted' | 'accountIds'>,
     private readonly refresher: Pick<AccountRefresher, 'refresh'>,
@@ -19,31 +22,43 @@ export class StoreRepair {
     private readonly staleMs: number,
   ) {}
 
+  /** Every account is to be read again: another catalog may have changed the limits of a tier. */
+  readAllAgain(): void {
+    this.#allUnread = true;
+  }
+
   /**
-   * One round: accounts with a charge that has been pending for long, and cold accounts that were asked for.
+   * One round: accounts with a charge that has been pending for long, and cold accounts that were asked for; the first
+   * round, and the one after `readAllAgain`, begins with every account that the store knows.
    * @returns number of accounts that were read
    * @throws Fault
    */
   async run(): Promise<number> {
+    const all = this.#allUnread ? await this.#readAll() : 0;
     const stale = await this.store.stalePending(this.staleMs, BATCH);
     const wanted = await this.store.takeWanted(BATCH);
     const accountIds = new Set([...stale.map(({ accountId }) => accountId), ...wanted]);
     if (accountIds.size > 0) await this.refresher.refresh([...accountIds]);
-    return accountIds.size;
+    return all + accountIds.size;
   }
 
-  /**
-   * Reads every account that the store knows: after a start, when the store's file may be an older copy, and when
-   * another catalog may have changed the limits of a tier.
-   * @throws Fault
-   */
-  async all(): Promise<void> {
-    let cursor: string | null = null;
-    for (let page = 0; page < PAGES_MAX; page += 1) {
-      const { accountIds, next }: AccountPage = await this.store.accountIds(cursor, BATCH);
-      if (accountIds.length > 0) await this.refresher.refresh(accountIds);
-      if (next === null) return;
-      cursor = next;
+  async #readAll(): Promise<number> {
+    // Before the reads: what is asked for meanwhile is done by the next round.
+    this.#allUnread = false;
+    let read = 0;
+    try {
+      let cursor: string | null = null;
+      for (let page = 0; page < PAGES_MAX; page += 1) {
+        const { accountIds, next }: AccountPage = await this.store.accountIds(cursor, BATCH);
+        if (accountIds.length > 0) await this.refresher.refresh(accountIds);
+        read += accountIds.length;
+        if (next === null) break;
+        cursor = next;
+      }
+    } catch (error) {
+      this.#allUnread = true;
+      throw error;
     }
+    return read;
   }
 }
