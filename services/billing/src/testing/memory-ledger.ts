@@ -73,6 +73,11 @@ export class MemoryLedger extends Ledger {
     return this.#tables.transfers;
   }
 
+  /** Recorded usage events by id. */
+  get usage(): ReadonlyMap<string, UsageRecord['usage']> {
+    return this.#tables.usage;
+  }
+
   get deadLetters(): readonly DeadLetter[] {
     return [...this.#tables.deadLetters.values()];
   }

@@ -1,9 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { Fault, type Clock } from '@tunan/kernel';
 import type { StoreLimits } from '../../domain/admission-state.js';
 import { MachineAdmissionStore } from '../machine-admission-store.js';
 import type { ArgumentsOf, OperationName, ResultOf } from '../operation-codec.js';
 import { StoreHost } from '../store-host.js';
-import { MemoryJournal } from './memory-journal.js';
+import { MemoryJournal, type JournalCopy } from './memory-journal.js';
 
 /** Bounds that tests use unless they say otherwise. */
 export const TEST_LIMITS: StoreLimits = {
@@ -25,10 +26,10 @@ export class MemoryAdmissionStore extends MachineAdmissionStore {
   constructor(
     private readonly clock: Clock,
     private readonly limits: StoreLimits = TEST_LIMITS,
-    generation?: string,
+    generation: string = randomUUID(),
   ) {
     super();
-    this.#journal = new MemoryJournal(generation);
+    this.#journal = new MemoryJournal({ generation });
     this.#host = this.#open();
   }
 
@@ -38,8 +39,18 @@ export class MemoryAdmissionStore extends MachineAdmissionStore {
   }
 
   /** The store's content is lost. */
-  reset(generation?: string): void {
-    this.#journal = new MemoryJournal(generation);
+  reset(generation: string = randomUUID()): void {
+    this.#journal = new MemoryJournal({ generation });
+    this.#host = this.#open();
+  }
+
+  /** A copy of the store's file, and the return of an older one in place of what is there. */
+  copy(): JournalCopy {
+    return this.#journal.copy();
+  }
+
+  restore(copy: JournalCopy): void {
+    this.#journal = new MemoryJournal(copy);
     this.#host = this.#open();
   }
 

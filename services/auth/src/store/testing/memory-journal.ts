@@ -4,15 +4,38 @@ import { exactParse, exactStringify } from '../exact-json.js';
 import { Journal, type Commit } from '../journal.js';
 import { recordFromRow, recordToRow } from '../record-codec.js';
 
+/** A journal as it was at one moment. */
+export interface JournalCopy {
+  readonly generation: string;
+  readonly accounts: ReadonlyMap<string, string>;
+  readonly records: ReadonlyMap<string, string>;
+  readonly ackedSeq: number;
+}
+
 /** A journal in memory. What it keeps is text, as on a disk: nothing that is changed later changes what it keeps. */
 export class MemoryJournal extends Journal {
-  readonly #accounts = new Map<string, string>();
-  readonly #records = new Map<string, string>();
-  #ackedSeq = 0;
+  readonly #accounts: Map<string, string>;
+  readonly #records: Map<string, string>;
+  #ackedSeq: number;
   #failures = 0;
+  readonly #generation: string;
 
-  constructor(private readonly generation: string = randomUUID()) {
+  constructor({ generation = randomUUID(), accounts, records, ackedSeq }: Partial<JournalCopy> = {}) {
     super();
+    this.#generation = generation;
+    this.#accounts = new Map(accounts);
+    this.#records = new Map(records);
+    this.#ackedSeq = ackedSeq ?? 0;
+  }
+
+  /** What a copy of the files would contain. */
+  copy(): JournalCopy {
+    return {
+      generation: this.#generation,
+      accounts: new Map(this.#accounts),
+      records: new Map(this.#records),
+      ackedSeq: this.#ackedSeq,
+    };
   }
 
   /** Makes the next commits fail, as a full disk does. */
@@ -22,7 +45,7 @@ export class MemoryJournal extends Journal {
 
   override load(): StoredState {
     return {
-      generation: this.generation,
+      generation: this.#generation,
       ackedSeq: this.#ackedSeq,
       accounts: [...this.#accounts.values()].map((body) => exactParse(body) as StoredAccount),
       records: [...this.#records.values()].map((body) => recordFromRow(JSON.parse(body))),
@@ -30,6 +53,7 @@ export class MemoryJournal extends Journal {
   }
 
   override commit({ accounts, records, ackedSeq }: Commit): void {
+    if (accounts.size === 0 && records.size === 0 && ackedSeq === this.#ackedSeq) return;
     if (this.#failures > 0) {
       this.#failures -= 1;
       throw new Error('the journal is full');
