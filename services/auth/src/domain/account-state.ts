@@ -40,6 +40,8 @@ export interface PromptFactor {
 export class AccountState extends Counters {
   ledger: LedgerState | undefined;
   profile: AccountProfile | undefined;
+  /** False while all that is known comes from a file, which may be an older copy: Postgres was not asked since. */
+  verified = true;
   promptFactor: PromptFactor | undefined;
   /** Number of pending charges; each is above zero. */
   pendingCharges = 0;
@@ -91,14 +93,14 @@ export class AccountState extends Counters {
   }
 }
 
-/** An account whose both parts are known: only such an account is decided about. */
+/** An account whose both parts are known and verified: only such an account is decided about. */
 export interface HotAccount extends AccountState {
   ledger: LedgerState;
   profile: AccountProfile;
 }
 
 export const isHot = (account: AccountState): account is HotAccount =>
-  account.ledger !== undefined && account.profile !== undefined;
+  account.verified && account.ledger !== undefined && account.profile !== undefined;
 
 /** Credit that neither a charge nor a running request has taken. Negative if the ledger went below what is held. */
 export const availableOf = (account: HotAccount): Nano =>

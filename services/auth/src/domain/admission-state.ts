@@ -91,10 +91,15 @@ export class AdmissionState {
   #ackedSeq: number;
   #lastSeq: number;
 
+  /**
+   * @param unverified accounts whose ledger and profile at rest are not in force until Postgres was read; all of them
+   * if nothing else is known of the file
+   */
   constructor(
     clock: Clock,
     private readonly limits: StoreLimits,
     stored: StoredState,
+    readonly unverified: Set<string> = new Set(stored.accounts.map(({ id }) => id)),
   ) {
     this.generation = stored.generation;
     this.#ackedSeq = stored.ackedSeq;
@@ -225,6 +230,8 @@ export class AdmissionState {
         if (account.assignLedger(ledger)) this.#book.touched(account);
       }
       if (profile !== null && account.assignProfile(profile)) this.#book.touched(account);
+      // A publisher that follows its own commit may be late; only a read since the opening is the truth of now.
+      if (ledger !== null && readUnder !== null) this.#verify(account);
       if (isHot(account)) this.#wanted.delete(accountId);
     }
     return true;
@@ -338,6 +345,12 @@ export class AdmissionState {
     if (ledger !== undefined) account.assignLedger(ledger);
     if (profile !== undefined) account.assignProfile(profile);
     account.promptFactor = promptFactor;
+    account.verified = !this.unverified.has(id);
+  }
+
+  #verify(account: AccountState): void {
+    account.verified = true;
+    this.unverified.delete(account.id);
   }
 
   #loadRecord(record: RequestRecord): void {

@@ -80,7 +80,8 @@ export abstract class AdmissionStore {
   /**
    * Takes news from Postgres, each account in one step: ids that the ledger balance contains leave the pending set,
    * ledger and profile are assigned unless the store has newer ones. Ids without a ledger part are ignored. An
-   * account with both parts is hot.
+   * account with both parts is hot; after the store was opened, only once it has been read again, because its file may
+   * be an older copy.
    * @param readUnder the store's generation when Postgres was read, or null if the publisher follows its own commit
    * @returns false, and nothing was taken, if the store has another generation by now: read Postgres again
    */

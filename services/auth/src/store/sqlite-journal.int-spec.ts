@@ -99,7 +99,9 @@ describe('SqliteJournal', () => {
   it.each([300_000, 500_000, 700_000])('fails commits beyond %d bytes and keeps what it has', (bytesMax) => {
     let host = open(bytesMax);
     const limits = { rpm: 1_000_000, tpm: 1_000_000_000, concurrency: 10 };
-    host.apply('publish', [[aPublication({ profile: aProfile({ limits }) })], null]);
+    const read = () =>
+      host.apply('publish', [[aPublication({ profile: aProfile({ limits }) })], host.generation]);
+    read();
     let settled = 0;
     expect(() => {
       for (; settled < 5_000; settled += 1) settleOne(host);
@@ -109,6 +111,7 @@ describe('SqliteJournal', () => {
     host.close();
     host = open();
     expect(host.apply('stats', [])).toMatchObject({ outboxDepth: settled, pending: settled });
+    read();
     settleOne(host);
     host.close();
   });

@@ -81,12 +81,13 @@ export class StoreHost {
 
   #catchUp(): void {
     if (!this.#stale) return;
-    this.#state = this.#load();
+    // What was verified before is verified still: it is the same file.
+    this.#state = this.#load(this.#state.unverified);
     this.#stale = false;
   }
 
-  #load(): AdmissionState {
-    return new AdmissionState(this.clock, this.limits, this.journal.load());
+  #load(unverified?: Set<string>): AdmissionState {
+    return new AdmissionState(this.clock, this.limits, this.journal.load(), unverified);
   }
 }
 

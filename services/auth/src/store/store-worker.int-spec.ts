@@ -35,7 +35,7 @@ const [folder, limits, queue, publication, admission, settlement] = process.argv
   JSON.parse(text, (_, value) => (typeof value === 'string' && /^\\d+n$/.test(value) ? BigInt(value.slice(0, -1)) : value)),
 );
 const store = await openStore({ folder, bytesMax: 1e9, limits, queue }, new SystemClock());
-await store.publish([publication], null);
+await store.publish([publication], await store.generation());
 for (let number = 0; ; number += 1) {
   const requestId = process.pid + '-' + number;
   const { hold } = await store.admit({ ...admission, requestId });
@@ -166,6 +166,7 @@ describe('the store on a thread of its own', () => {
     expect(events.length - answered.length).toBeLessThanOrEqual(3);
     const again = await store.settle(aSettlement(aHold({ requestId: answered[0]! })));
     expect(again).toMatchObject({ outcome: 'settled', repeated: true });
+    await store.publish([publication], await store.generation());
     const seen = await store.inspect(ACCOUNT, 'key_1', 'nothing');
     const { balance } = publication.ledger!;
     expect(seen).toMatchObject({

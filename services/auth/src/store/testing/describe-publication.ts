@@ -213,6 +213,7 @@ export const describePublication = (open: OpenHarness): void => {
       await harness.restart();
       store = harness.store;
       expect(await store.readOutbox(0, 100)).toEqual(entries.slice(2));
+      await heat(store);
       await settleOne();
       const [, next] = await seqs();
       expect(next).toBeGreaterThan(entries[2]!.seq);
@@ -225,6 +226,7 @@ export const describePublication = (open: OpenHarness): void => {
       await store.ackOutbox(0, first!);
       await harness.restart();
       store = harness.store;
+      await heat(store);
       await settleOne();
       expect((await seqs())[0]).toBeGreaterThan(first!);
     });
@@ -314,12 +316,14 @@ export const describePublication = (open: OpenHarness): void => {
   });
 
   // Guarantee: what was answered is there after the process was killed.
-  it('is after a restart what it was before', async () => {
+  it('is after a restart, once its account is read, what it was before', async () => {
     const limits = { rpm: 10, tpm: 5_000, concurrency: 10 };
-    await heat(store, {
-      ledger: aLedger({ balance: BALANCE, spentByKey: { [KEY]: 1n } }),
-      profile: aProfile({ limits, keys: [aKey({ cap: 1_000_000_000n }), aKey({ keyId: 'key_2' })] }),
-    });
+    const read = () =>
+      heat(store, {
+        ledger: aLedger({ balance: BALANCE, spentByKey: { [KEY]: 1n } }),
+        profile: aProfile({ limits, keys: [aKey({ cap: 1_000_000_000n }), aKey({ keyId: 'key_2' })] }),
+      });
+    await read();
     const running = await grant(store, { ceiling: 100, promptLikely: 50 });
     await store.renew(running.hold, 7);
     await settleOne({ charge: aCharge(10, 20) });
@@ -338,6 +342,21 @@ export const describePublication = (open: OpenHarness): void => {
     const before = await look();
     await harness.restart();
     store = harness.store;
+    await read();
     expect(await look()).toEqual(before);
+  });
+
+  // Guarantee: a store whose file is an older copy sells nothing on the strength of it.
+  it('has no hot account after its opening until that account is read', async () => {
+    await heat(store, { ledger: aLedger({ version: 7, balance: BALANCE }) });
+    await harness.restart();
+    store = harness.store;
+    expect(await store.admit(anAdmission())).toEqual({ outcome: 'cold' });
+    // News of a commit may be older than the file, or have been on its way since before.
+    await store.publish([aPublication({ ledger: aLedger({ version: 8, balance: BALANCE }) })], null);
+    expect(await store.inspect(ACCOUNT, KEY, 'nothing')).toEqual({ outcome: 'cold' });
+    expect(await store.takeWanted(10)).toEqual([ACCOUNT]);
+    await heat(store, { ledger: aLedger({ version: 6, balance: 2n * BALANCE }) });
+    expect((await inspect()).left).toBe(BALANCE);
   });
 };

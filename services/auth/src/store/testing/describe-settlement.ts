@@ -219,6 +219,7 @@ export const describeSettlement = (open: OpenHarness): void => {
       expect((await grant(store, { ceiling: 10, promptBound: 200 })).hold.amount).toBe(210n * TOKEN);
       await harness.restart();
       store = harness.store;
+      await heat(store);
       expect((await grant(store, { ceiling: 10 })).hold.amount).toBe(310n * TOKEN);
       await harness.advance(24 * 3_600_000);
       expect((await grant(store, { ceiling: 10 })).hold.amount).toBe(135n * TOKEN);

@@ -50,14 +50,14 @@ const compare = async ({ reference, ledger }: World, store: AdmissionStore): Pro
     outboxDepth: outbox.length,
   });
   for (const accountId of ACCOUNTS) {
-    const state = reference.account(accountId);
-    if (state.ledger === undefined || state.profile === undefined) continue;
-    const left = state.ledger.balance - reference.sum(accountId, null, 'pending');
+    if (!reference.isHot(accountId)) continue;
+    const { ledger: known } = reference.account(accountId);
+    const left = known!.balance - reference.sum(accountId, null, 'pending');
     const seen = await store.inspect(accountId, 'key_1', 'nothing');
     expect(seen).toMatchObject({
       outcome: 'known',
       left,
-      spent: state.ledger.spent + (state.ledger.balance - left),
+      spent: known!.spent + (known!.balance - left),
     });
     expect(left <= trueBalance(reference, ledger, accountId)).toBe(true);
   }
@@ -187,7 +187,7 @@ const inspect = fc.record({ account: accountId, key: keyId }).map(({ account, ke
   command(`read ${account} ${key}`, async ({ reference }, store) => {
     const state = reference.account(account);
     const seen = await store.inspect(account, key, 'read');
-    if (state.ledger === undefined || state.profile === undefined) {
+    if (!reference.isHot(account)) {
       reference.wanted.add(account);
       expect(seen).toEqual({ outcome: 'cold' });
       return;
@@ -197,7 +197,7 @@ const inspect = fc.record({ account: accountId, key: keyId }).map(({ account, ke
       (ms) => Math.floor(ms / 1000) > Math.floor(reference.nowMs / 1000) - 60,
     );
     expect(seen).toMatchObject({
-      keyActive: state.profile.keys.some(({ keyId: one, status }) => one === key && status === 'active'),
+      keyActive: state.profile!.keys.some(({ keyId: one, status }) => one === key && status === 'active'),
       limits: reference.limits(account, key),
       retryAfterMs: counted.length <= 120 ? null : expect.any(Number),
     });
@@ -250,7 +250,7 @@ const publishKept = fc.record({ index: fc.nat(1_000), again: fc.boolean() }).map
     if (publication === undefined) return;
     if (!again) world.kept.splice(world.kept.indexOf(publication), 1);
     expect(await store.publish([publication], null)).toBe(true);
-    world.reference.publish([publication]);
+    world.reference.publish([publication], false);
   }),
 );
 
@@ -265,7 +265,7 @@ const refreshOne = async (account: string, world: World, store: AdmissionStore):
     pending.map(({ eventId }) => eventId),
   );
   expect(await store.publish([publication], await store.generation())).toBe(true);
-  world.reference.publish([publication]);
+  world.reference.publish([publication], true);
 };
 
 const refresh = accountId.map((account) =>

@@ -26,6 +26,7 @@ interface Request {
 interface Account {
   ledger: LedgerState | undefined;
   profile: AccountProfile | undefined;
+  verified: boolean;
   factor: { permille: number; untilMs: number } | undefined;
   reads: number[];
 }
@@ -52,7 +53,7 @@ export class ReferenceStore {
     if (account === undefined)
       this.accounts.set(
         accountId,
-        (account = { ledger: undefined, profile: undefined, factor: undefined, reads: [] }),
+        (account = { ledger: undefined, profile: undefined, verified: true, factor: undefined, reads: [] }),
       );
     return account;
   }
@@ -60,10 +61,10 @@ export class ReferenceStore {
   admit(request: Admission): AdmissionResult {
     const known = this.requests.get(request.requestId);
     if (known !== undefined && known.state !== 'held') return { outcome: 'ended' };
-    const { ledger, profile, factor } = this.account(request.accountId);
+    const { ledger, profile, factor, verified } = this.account(request.accountId);
     const key = profile?.keys.find(({ keyId }) => keyId === request.keyId);
     const capUnknown = (key?.cap ?? null) !== null && ledger?.spentByKey[request.keyId] === undefined;
-    if (ledger === undefined || profile === undefined || capUnknown) {
+    if (ledger === undefined || profile === undefined || !verified || capUnknown) {
       this.wanted.add(request.accountId);
       return { outcome: 'cold' };
     }
@@ -164,7 +165,7 @@ export class ReferenceStore {
     const account = this.account(hold.accountId);
     const set = known?.state === 'held' ? known.hold.amount : hold.amount;
     const mine = known?.state === 'held' ? known.hold.amount : (known?.charge?.cost ?? 0n);
-    const hot = account.ledger !== undefined && account.profile !== undefined;
+    const hot = this.isHot(hold.accountId);
     const means = hot ? this.available(hold.accountId) + mine : 0n;
     const most = means > set ? means : set;
     const likely = hold.promptLikely * hold.completions;
@@ -212,7 +213,12 @@ export class ReferenceStore {
     });
   }
 
-  publish(publications: readonly Publication[]): void {
+  isHot(accountId: string): boolean {
+    const { ledger, profile, verified } = this.account(accountId);
+    return verified && ledger !== undefined && profile !== undefined;
+  }
+
+  publish(publications: readonly Publication[], read: boolean): void {
     for (const { accountId, ledger, profile, appliedEventIds } of publications) {
       const account = this.account(accountId);
       if (ledger !== null) {
@@ -224,7 +230,8 @@ export class ReferenceStore {
           account.ledger = { ...ledger, spentByKey: { ...account.ledger!.spentByKey, ...ledger.spentByKey } };
       }
       if (profile !== null && profile.version >= (account.profile?.version ?? 0)) account.profile = profile;
-      if (account.ledger !== undefined && account.profile !== undefined) this.wanted.delete(accountId);
+      if (read && ledger !== null) account.verified = true;
+      if (this.isHot(accountId)) this.wanted.delete(accountId);
     }
   }
 
@@ -258,10 +265,16 @@ export class ReferenceStore {
     return purged;
   }
 
-  /** Reads and leases do not outlive the store's process; what is wanted has to be asked for again. */
+  /**
+   * Reads and leases do not outlive the store's process; what is wanted has to be asked for again; what the store had
+   * been told of an account counts only once it is read again.
+   */
   restart(): void {
     for (const request of this.requests.values()) request.leaseEndsMs = this.nowMs + TEST_LIMITS.leaseMs;
-    for (const account of this.accounts.values()) account.reads = [];
+    for (const account of this.accounts.values()) {
+      account.reads = [];
+      account.verified = account.ledger === undefined && account.profile === undefined;
+    }
     this.wanted.clear();
   }
 

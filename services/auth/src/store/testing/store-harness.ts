@@ -18,12 +18,12 @@ export type OpenHarness = (limits?: Partial<StoreLimits>) => Promise<StoreHarnes
 
 type Granted = Extract<AdmissionResult, { outcome: 'granted' }>;
 
-/** Makes an account hot. */
+/** Makes an account hot, as if Postgres had been read. */
 export const heat = async (
   store: AdmissionStore,
   ...changes: Parameters<typeof aPublication>
 ): Promise<void> => {
-  await store.publish([aPublication(...changes)], null);
+  await store.publish([aPublication(...changes)], await store.generation());
 };
 
 /** Admits a request that must be granted. */
