@@ -1,5 +1,5 @@
 import type { AccountProfile, LedgerState, Limits } from '@tunan/contracts';
-import type { Nano } from '@tunan/kernel';
+import { minNano, type Nano } from '@tunan/kernel';
 import { SlidingWindow, type WindowState } from '@tunan/resilience';
 import { PROMPT_PERMILLE } from './hold.js';
 
@@ -129,6 +129,13 @@ export const budgetOf = (
   if (cap === null) return null;
   const spent = (ledger.spentByKey[keyId] ?? 0n) + key.pending;
   return { spent, left: cap - spent };
+};
+
+/** What one request of a key may still take: what is available, within the key's own cap. */
+export const reachOf = (account: HotAccount, keyId: string, key: KeyState): Nano => {
+  const cap = capLeft(account, keyId, key);
+  const available = availableOf(account);
+  return cap === null ? available : minNano(available, cap);
 };
 
 /** Whether a key may be used at all. */

@@ -5,7 +5,7 @@ import { minNano, priceOf, type Nano, type TokenPrice } from '@tunan/kernel';
  * What a person who reads a charge must know. `cost` is `price × usage`, except with
  * - `uncharged`: the client got no answer, or an error; the usage is the provider's bill and our cost;
  * - `clamped`: the provider reported what cannot be; usage and cost were brought into bounds;
- * - `overrun`: the real usage cost more than the hold and what was available; the rest is our loss.
+ * - `overrun`: the real usage cost more than the hold and what account and key had left; the rest is our loss.
  * `estimated`: the provider reported nothing; the usage is our estimate.
  */
 export type ChargeFlag = 'estimated' | 'clamped' | 'uncharged' | 'overrun';

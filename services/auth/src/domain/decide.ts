@@ -1,10 +1,11 @@
 import type { DenialReason, Limits } from '@tunan/contracts';
-import { minNano, type Nano } from '@tunan/kernel';
+import type { Nano } from '@tunan/kernel';
 import {
   availableOf,
   capLeft,
   isKeyActive,
   limitsOf,
+  reachOf,
   type HotAccount,
   type KeyState,
 } from './account-state.js';
@@ -58,7 +59,7 @@ export const decide = (request: Admission, account: HotAccount, nowMs: number): 
   };
   const available = availableOf(account);
   const cap = capLeft(account, request.keyId, key);
-  const reach = cap === null ? available : minNano(available, cap);
+  const reach = reachOf(account, request.keyId, key);
   // One request must not take everything while the account may still start others.
   const budget = account.live + 1 < account.profile.limits.concurrency ? reach / 2n : reach;
   const ceiling = chooseCeiling(basis, request.ceiling, request.ceilingDefault, budget);

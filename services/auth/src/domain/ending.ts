@@ -1,5 +1,5 @@
 import { maxNano, type Nano } from '@tunan/kernel';
-import { availableOf, isHot, type AccountState } from './account-state.js';
+import { isHot, isSpendKnown, reachOf, type AccountState } from './account-state.js';
 import type { Charge } from './charge.js';
 import { PROMPT_PERMILLE } from './hold.js';
 import type { Settlement } from './operations.js';
@@ -11,9 +11,15 @@ const takenBy = (known: RequestRecord | undefined): Nano => {
   return known.kind === 'held' ? known.hold.amount : (known.charge?.cost ?? 0n);
 };
 
+/** What a charge may take beyond what its request has taken. Where that is not known, nothing. */
+const reachBeyond = (account: AccountState, keyId: string): Nano | undefined => {
+  const key = account.key(keyId);
+  return isHot(account) && isSpendKnown(account, keyId, key) ? reachOf(account, keyId, key) : undefined;
+};
+
 /**
- * The charge as far as the account's means reach: up to the hold always, above it from what is available now. What
- * is left is our loss. Of a cold account nothing beyond the hold is known to be there.
+ * The charge as far as the means of account and key reach: up to the hold always, above it from what is available now
+ * and within the key's cap. What is left is our loss.
  */
 export const withinMeans = (
   { hold, charge }: Settlement,
@@ -22,7 +28,8 @@ export const withinMeans = (
 ): Charge => {
   const amount = known?.kind === 'held' ? known.hold.amount : hold.amount;
   if (charge.cost <= amount) return charge;
-  const cost = maxNano(amount, isHot(account) ? availableOf(account) + takenBy(known) : 0n);
+  const reach = reachBeyond(account, hold.keyId);
+  const cost = reach === undefined ? amount : maxNano(amount, reach + takenBy(known));
   return cost >= charge.cost ? charge : { ...charge, cost, flags: [...charge.flags, 'overrun'] };
 };
 

@@ -52,9 +52,9 @@ export abstract class AdmissionStore {
    * corrected in the second of the admission if that still counts, and the usage event enters the outbox. Works on a
    * cold account and without a hold. Once per request and kind: a repetition returns the first charge.
    *
-   * A charge above the hold takes the rest from what is available; what is left is not charged and flagged
-   * `overrun`. `lost` is refused unless the lease has run out at this moment and the request has not ended; `final`
-   * after `lost` takes its place, pending charge included.
+   * A charge above the hold takes the rest from what is available, within the cap of its key; what is left is not
+   * charged and flagged `overrun`. `lost` is refused unless the lease has run out at this moment and the request has
+   * not ended; `final` after `lost` takes its place, pending charge included.
    */
   abstract settle(settlement: Settlement): Promise<SettlementResult>;
 

@@ -6,7 +6,9 @@ import {
   aCharge,
   aHold,
   aLedger,
+  aKey,
   anAdmission,
+  aProfile,
   aSettlement,
   DOLLAR_PRICE,
   KEY,
@@ -194,6 +196,22 @@ export const describeSettlement = (open: OpenHarness): void => {
       expect(await available()).toBe(0n);
       expect(await events()).toMatchObject([{ data: { cost, flags: ['overrun'] } }]);
       expect(await store.settle(aSettlement(hold, { charge }))).toEqual({ ...result, repeated: true });
+    });
+
+    // Guarantee: a key never spends more than its cap, whatever its account has.
+    it('is cut at what the cap of its key leaves', async () => {
+      const cap = 500n * TOKEN;
+      await heat(store, {
+        ledger: aLedger({ version: 2, balance: BALANCE, spentByKey: { [KEY]: 100n * TOKEN } }),
+        profile: aProfile({ version: 2, keys: [aKey({ cap })] }),
+      });
+      const { hold } = await grant(store, { ceiling: 100 });
+      const charge = aCharge(800, 100);
+      const cost = cap - 100n * TOKEN;
+      expect(await store.settle(aSettlement(hold, { charge }))).toMatchObject({
+        charge: { cost, flags: ['overrun'] },
+      });
+      expect(await available()).toBe(BALANCE - cost);
     });
 
     it('is cut at the hold on a cold account, of which nothing more is known', async () => {

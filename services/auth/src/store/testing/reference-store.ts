@@ -31,6 +31,10 @@ interface Account {
   reads: number[];
 }
 
+/** The smaller of what is available and what a cap leaves, if there is one. */
+const least = (available: bigint, cap: bigint | null): bigint =>
+  cap !== null && cap < available ? cap : available;
+
 type Denied = Extract<AdmissionResult, { outcome: 'denied' }>;
 
 /**
@@ -63,7 +67,7 @@ export class ReferenceStore {
     if (known !== undefined && known.state !== 'held') return { outcome: 'ended' };
     const { ledger, profile, factor, verified } = this.account(request.accountId);
     const key = profile?.keys.find(({ keyId }) => keyId === request.keyId);
-    const capUnknown = (key?.cap ?? null) !== null && ledger?.spentByKey[request.keyId] === undefined;
+    const capUnknown = this.capLeft(request.accountId, request.keyId) === 'unknown';
     if (ledger === undefined || profile === undefined || !verified || capUnknown) {
       this.wanted.add(request.accountId);
       return { outcome: 'cold' };
@@ -100,15 +104,10 @@ export class ReferenceStore {
     const available = this.available(request.accountId);
     const held = this.sum(request.accountId, null, 'held');
     const keyHeld = this.sum(request.accountId, request.keyId, 'held');
-    const cap =
-      key.cap === null
-        ? null
-        : key.cap -
-          ledger.spentByKey[request.keyId]! -
-          keyHeld -
-          this.sum(request.accountId, request.keyId, 'pending');
+    const left = this.capLeft(request.accountId, request.keyId);
+    const cap = left === 'unknown' ? null : left;
     const live = this.live(request.accountId, null);
-    const reach = cap !== null && cap < available ? cap : available;
+    const reach = least(available, cap);
     const budget = live + 1 < profile.limits.concurrency ? reach / 2n : reach;
     const permille = factor !== undefined && factor.untilMs > this.nowMs ? factor.permille : 1_250;
     const amountOf = (ceiling: number): bigint => this.amount(request, ceiling, permille);
@@ -165,8 +164,9 @@ export class ReferenceStore {
     const account = this.account(hold.accountId);
     const set = known?.state === 'held' ? known.hold.amount : hold.amount;
     const mine = known?.state === 'held' ? known.hold.amount : (known?.charge?.cost ?? 0n);
-    const hot = this.isHot(hold.accountId);
-    const means = hot ? this.available(hold.accountId) + mine : 0n;
+    const left = this.capLeft(hold.accountId, hold.keyId);
+    const available = this.isHot(hold.accountId) ? this.available(hold.accountId) : 0n;
+    const means = !this.isHot(hold.accountId) || left === 'unknown' ? 0n : mine + least(available, left);
     const most = means > set ? means : set;
     const likely = hold.promptLikely * hold.completions;
     const permille = likely === 0 ? 0 : Math.ceil((charge.usage.prompt * 1000) / likely);
@@ -276,6 +276,17 @@ export class ReferenceStore {
       account.verified = account.ledger === undefined && account.profile === undefined;
     }
     this.wanted.clear();
+  }
+
+  /** Null: the key has no cap. */
+  capLeft(accountId: string, keyId: string): bigint | null | 'unknown' {
+    const { ledger, profile } = this.account(accountId);
+    const cap = profile?.keys.find((key) => key.keyId === keyId)?.cap ?? null;
+    if (cap === null) return null;
+    const spent = ledger?.spentByKey[keyId];
+    return spent === undefined
+      ? 'unknown'
+      : cap - spent - this.sum(accountId, keyId, 'held') - this.sum(accountId, keyId, 'pending');
   }
 
   available(accountId: string): bigint {
