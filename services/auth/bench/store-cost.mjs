@@ -37,7 +37,7 @@ const store = await SqliteAdmissionStore.open((listener) => open(host, listener)
 const limits = { rpm: 1e12, tpm: 1e15, concurrency: 1e6 };
 const publication = aPublication({ profile: aProfile({ limits }) });
 publication.ledger.balance = 10n ** 18n;
-await store.publish([publication], null);
+await store.publish([publication], await store.generation());
 
 const admission = anAdmission();
 const settlement = aSettlement(aHold(), {

@@ -40,7 +40,7 @@ export interface PromptFactor {
 export class AccountState extends Counters {
   ledger: LedgerState | undefined;
   profile: AccountProfile | undefined;
-  /** False while all that is known comes from a file, which may be an older copy: Postgres was not asked since. */
+  /** False for an account from a file, which may be an older copy, until Postgres was read. */
   verified = true;
   promptFactor: PromptFactor | undefined;
   /** Number of pending charges; each is above zero. */

@@ -77,7 +77,14 @@ export interface StoredAccount {
 const atMsOf = (record: RequestRecord): number =>
   record.kind === 'held' ? record.hold.admittedAtMs : record.endedAtMs;
 
+const accountIdOf = (record: RequestRecord): string =>
+  record.kind === 'held' ? record.hold.accountId : record.accountId;
+
 const seqOf = (record: RequestRecord): number => (record.kind === 'held' ? 0 : record.seq);
+
+/** Accounts of which anything is stored, be it a request. */
+const accountsIn = ({ accounts, records }: StoredState): Set<string> =>
+  new Set([...accounts.map(({ id }) => id), ...records.map(accountIdOf)]);
 
 /**
  * The admission store as a state machine: every operation is one synchronous step, there is no I/O, and time comes
@@ -91,15 +98,12 @@ export class AdmissionState {
   #ackedSeq: number;
   #lastSeq: number;
 
-  /**
-   * @param unverified accounts whose ledger and profile at rest are not in force until Postgres was read; all of them
-   * if nothing else is known of the file
-   */
+  /** @param unverified accounts that are cold until Postgres was read; without it all of which anything is stored */
   constructor(
     clock: Clock,
     private readonly limits: StoreLimits,
     stored: StoredState,
-    readonly unverified: Set<string> = new Set(stored.accounts.map(({ id }) => id)),
+    readonly unverified: Set<string> = accountsIn(stored),
   ) {
     this.generation = stored.generation;
     this.#ackedSeq = stored.ackedSeq;
@@ -109,6 +113,7 @@ export class AdmissionState {
     this.#time = new StoreTime(clock, latest === undefined ? 0 : atMsOf(latest));
     for (const account of stored.accounts) this.#loadAccount(account);
     for (const record of records) this.#loadRecord(record);
+    for (const id of unverified) this.#book.account(id).verified = false;
     this.#book.takeChanges();
   }
 
@@ -231,7 +236,7 @@ export class AdmissionState {
       }
       if (profile !== null && account.assignProfile(profile)) this.#book.touched(account);
       // A publisher that follows its own commit may be late; only a read since the opening is the truth of now.
-      if (ledger !== null && readUnder !== null) this.#verify(account);
+      if (readUnder !== null) this.#verify(account);
       if (isHot(account)) this.#wanted.delete(accountId);
     }
     return true;
@@ -345,7 +350,6 @@ export class AdmissionState {
     if (ledger !== undefined) account.assignLedger(ledger);
     if (profile !== undefined) account.assignProfile(profile);
     account.promptFactor = promptFactor;
-    account.verified = !this.unverified.has(id);
   }
 
   #verify(account: AccountState): void {

@@ -80,8 +80,8 @@ export abstract class AdmissionStore {
   /**
    * Takes news from Postgres, each account in one step: ids that the ledger balance contains leave the pending set,
    * ledger and profile are assigned unless the store has newer ones. Ids without a ledger part are ignored. An
-   * account with both parts is hot; after the store was opened, only once it has been read again, because its file may
-   * be an older copy.
+   * account with both parts is hot. One that the store knew at its opening is so only once it has been read: the file
+   * may be an older copy, and news that follows a commit may be older still.
    * @param readUnder the store's generation when Postgres was read, or null if the publisher follows its own commit
    * @returns false, and nothing was taken, if the store has another generation by now: read Postgres again
    */

@@ -64,7 +64,7 @@ describe('SqliteJournal', () => {
 
   it('folds its log into the tables, and loads the same from both', () => {
     let host = open();
-    host.apply('publish', [[aPublication()], null]);
+    host.apply('publish', [[aPublication()], host.generation]);
     for (let settled = 0; settled < 260; settled += 1) settleOne(host);
     const stats = host.apply('stats', []);
     host.close();
@@ -148,7 +148,7 @@ describe('SqliteJournal', () => {
 
   it('leaves no write-ahead log behind after a clean end', () => {
     const host = open();
-    host.apply('publish', [[aPublication()], null]);
+    host.apply('publish', [[aPublication()], host.generation]);
     host.close();
     expect(existsSync(`${file}-wal`)).toBe(false);
   });

@@ -17,7 +17,7 @@ describe('StoreHost', () => {
   beforeEach(() => {
     journal = new MemoryJournal();
     host = new StoreHost(new TestClock(), TEST_LIMITS, journal);
-    host.apply('publish', [[aPublication()], null]);
+    host.apply('publish', [[aPublication()], host.generation]);
   });
 
   const grant = () => {

@@ -211,7 +211,11 @@ export const describeSettlement = (open: OpenHarness): void => {
       expect(await store.settle(aSettlement(hold, { charge }))).toMatchObject({
         charge: { cost, flags: ['overrun'] },
       });
-      expect(await available()).toBe(BALANCE - cost);
+      expect(await inspect()).toMatchObject({ left: BALANCE - cost });
+      expect(await store.admit(anAdmission({ ceiling: 1 }))).toMatchObject({
+        reason: 'key_cap_reached',
+        available: 0n,
+      });
     });
 
     it('is cut at the hold on a cold account, of which nothing more is known', async () => {

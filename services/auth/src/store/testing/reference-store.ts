@@ -230,7 +230,7 @@ export class ReferenceStore {
           account.ledger = { ...ledger, spentByKey: { ...account.ledger!.spentByKey, ...ledger.spentByKey } };
       }
       if (profile !== null && profile.version >= (account.profile?.version ?? 0)) account.profile = profile;
-      if (read && ledger !== null) account.verified = true;
+      if (read) account.verified = true;
       if (this.isHot(accountId)) this.wanted.delete(accountId);
     }
   }
@@ -254,6 +254,13 @@ export class ReferenceStore {
     for (const request of this.requests.values()) if (request.seq <= throughSeq) request.acked = true;
   }
 
+  /** Events that have been pending for longer than this. */
+  stale(olderThanMs: number): string[] {
+    return [...this.requests.entries()]
+      .filter(([, { pending, endedAtMs }]) => pending && endedAtMs <= this.nowMs - olderThanMs)
+      .map(([requestId, { state }]) => `${requestId}:${state}`);
+  }
+
   purge(): number {
     let purged = 0;
     for (const [requestId, request] of this.requests) {
@@ -271,9 +278,12 @@ export class ReferenceStore {
    */
   restart(): void {
     for (const request of this.requests.values()) request.leaseEndsMs = this.nowMs + TEST_LIMITS.leaseMs;
-    for (const account of this.accounts.values()) {
+    for (const [accountId, account] of this.accounts) {
+      const { ledger, profile, factor } = account;
       account.reads = [];
-      account.verified = account.ledger === undefined && account.profile === undefined;
+      account.verified =
+        [ledger, profile, factor].every((part) => part === undefined) &&
+        this.#of(accountId, null).length === 0;
     }
     this.wanted.clear();
   }
