@@ -1,4 +1,10 @@
-import { createServer, request as httpRequest, type IncomingMessage, type Server } from 'node:http';
+import {
+  createServer,
+  request as httpRequest,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { CatalogModel } from '@tunan/contracts';
@@ -22,6 +28,8 @@ describe('Inference', () => {
   let clock: TestClock;
   let exchanges: OpenExchanges;
   let server: Server;
+  /** The answer under way, as the server has it. */
+  let answer: ServerResponse;
   let url: string;
   let stream = false;
   let includeUsage = false;
@@ -37,7 +45,10 @@ describe('Inference', () => {
     const times = { keepAliveMs: KEEP_ALIVE_MS, writeStallMs: WRITE_STALL_MS, exchangeMsMax: 600_000 };
     const principals = new Principals(auth, clock, 10);
     const inference = new Inference(auth, router, principals, exchanges, clock, logger, times);
-    server = createServer((_request, response) => void inference.run(requestFacts(), response));
+    server = createServer((_request, response) => {
+      answer = response;
+      void inference.run(requestFacts(), response);
+    });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     stream = false;
@@ -100,13 +111,15 @@ describe('Inference', () => {
     it('has a durable bill before its first byte, and shows its cost', async () => {
       const client = call();
       await router.called;
-      auth.onSettle = () => expect(client.seen.status).toBe(0);
+      let begunBefore = true;
+      auth.onSettle = () => (begunBefore = answer.headersSent);
       router.unary('{"id":"c","usage":{"prompt_tokens":8}}');
       await client.answered;
       expect(client.seen).toMatchObject({
         status: 200,
         text: '{"id":"c","usage":{"prompt_tokens":8,"cost":0.0000052}}',
       });
+      expect(begunBefore).toBe(false);
       expect(client.seen.headers).toMatchObject({
         'x-tunan-provider': 'deepseek',
         'x-ratelimit-remaining': '59',
@@ -180,10 +193,12 @@ describe('Inference', () => {
       const sink = await router.stream();
       sink.frames(content, 1);
       await settleDown(() => client.seen.text === content.toString());
-      auth.onSettle = () => expect(client.seen.text).not.toContain('[DONE]');
+      let endedBefore = true;
+      auth.onSettle = () => (endedBefore = answer.writableEnded);
       sink.usage(usage, usageFrame);
       sink.end();
       await client.answered;
+      expect(endedBefore).toBe(false);
       expect(client.seen.text).toBe(`${content}data: [DONE]\n\n`);
       expect(auth.settlements).toMatchObject([{ outcome: 'completed', usage, deliveredTokens: 1 }]);
     });
@@ -198,6 +213,24 @@ describe('Inference', () => {
       sink.end();
       await client.answered;
       expect(client.seen.text).toContain('"usage":{"prompt_tokens":8,"cost":0.0000052}}\n\ndata: [DONE]\n\n');
+    });
+
+    // Guarantee: an answer reads as complete only if its bill is durable.
+    it('whose bill cannot be made durable ends with an error event and no [DONE]', async () => {
+      auth.settleFailures = 100;
+      const client = call();
+      await router.called;
+      const sink = await router.stream();
+      sink.frames(content, 1);
+      sink.usage(usage, usageFrame);
+      sink.end();
+      await settleDown(() => {
+        clock.advance(1_000);
+        return exchanges.size === 0;
+      });
+      await client.answered;
+      expect(client.seen.text).toContain('data: {"error":');
+      expect(client.seen.text).not.toContain('[DONE]');
     });
 
     it('that breaks after content ends with an error event and no [DONE], and what was delivered is charged', async () => {
