@@ -201,7 +201,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['test/oracle/**'],
+    files: ['test/oracle/**', 'test/simulation/oracle.ts', 'test/simulation/request-plan.ts'],
     rules: {
       'no-restricted-imports': [
         'error',

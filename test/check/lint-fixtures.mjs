@@ -153,6 +153,12 @@ const FIXTURES = [
     'no-restricted-imports',
   ]),
   [
+    'the oracle of the simulation imports what it judges',
+    'test/simulation/oracle.ts',
+    "import '@tunan/kernel';",
+    'no-restricted-imports',
+  ],
+  [
     'the oracle imports at run time',
     'test/oracle/verdict.ts',
     "export const kernel = import('@tunan/kernel');",

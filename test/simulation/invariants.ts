@@ -1,0 +1,141 @@
+import { allowedCharges, type ChargeRange } from './oracle.js';
+import type { Story } from './request-plan.js';
+import type { World } from './world.js';
+
+/** A promise that was broken. */
+export class Violation extends Error {
+  override readonly name = 'Violation';
+}
+
+const fail = (promise: string, facts: unknown): never => {
+  const text = JSON.stringify(facts, (_, value: unknown) =>
+    typeof value === 'bigint' ? `${value}n` : value,
+  );
+  throw new Violation(`${promise}: ${text}`);
+};
+
+/** Credit left an account in ways that no hold stood for; then the account may be short of what holds promise. */
+const tookBack = ({ scenario }: World, accountId: string): boolean =>
+  scenario.postings.some((posting) => posting.accountId === accountId && posting.amount < 0n);
+
+/** The store never sells what is not there. Called at every new grant. */
+export const checkGrant = (world: World, accountId: string): void => {
+  const free = world.witness.freeCredit(accountId);
+  if (free < 0n && !tookBack(world, accountId))
+    fail('a grant beyond the credit of the account', { accountId, free });
+};
+
+/** Sums over the ledger's transfers, kept up to date as they come: transfers are only ever appended. */
+export class LedgerWatch {
+  #seen = 0;
+  readonly #balances = new Map<string, bigint>();
+  readonly #promo = new Map<string, bigint>();
+  /** By request. */
+  readonly charged = new Map<string, bigint>();
+  readonly postings = new Map<string, bigint>();
+  readonly writtenOff = new Map<string, bigint>();
+
+  constructor(private readonly world: World) {}
+
+  /** Every account is the sum of its transfers and never below zero. Called after every step. */
+  check(): void {
+    const { accounts, transfers } = this.world.database.ledger;
+    if (transfers.length < this.#seen) fail('transfers are append-only', { length: transfers.length });
+    if (transfers.length === this.#seen) return;
+    for (const transfer of transfers.slice(this.#seen)) this.#add(transfer);
+    this.#seen = transfers.length;
+    for (const { accountId, balance, promo } of accounts.values()) {
+      if (balance < 0n) fail('a balance below zero', { accountId, balance });
+      if (balance !== (this.#balances.get(accountId) ?? 0n))
+        fail('a balance that is not the sum of its transfers', { accountId, balance });
+      if (promo !== (this.#promo.get(accountId) ?? 0n) || promo < 0n || promo > balance)
+        fail('promotional credit that is not the sum of its transfers', { accountId, balance, promo });
+    }
+  }
+
+  #add(transfer: World['database']['ledger']['transfers'][number]): void {
+    const { debit, credit, amount, promo, eventId, kind } = transfer;
+    const takes = debit.startsWith('customer:');
+    if (amount <= 0n || takes === credit.startsWith('customer:'))
+      fail('a transfer of one customer', transfer);
+    const accountId = (takes ? debit : credit).slice('customer:'.length);
+    const signed = takes ? -amount : amount;
+    const add = (sums: Map<string, bigint>, key: string, value: bigint): void =>
+      void sums.set(key, (sums.get(key) ?? 0n) + value);
+    add(this.#balances, accountId, signed);
+    add(this.#promo, accountId, takes ? -promo : promo);
+    const requestId = /^(.+):(?:final|lost)$/.exec(eventId)?.[1];
+    if (requestId === undefined) add(this.postings, eventId, signed);
+    else if (kind === 'writeoff') add(this.writtenOff, accountId, signed);
+    else add(this.charged, requestId, -signed);
+  }
+}
+
+const isWithin = (amount: bigint, ranges: readonly ChargeRange[]): boolean =>
+  ranges.some(({ least, most }) => amount >= least && amount <= most);
+
+/** When everything has come to rest: each request has its one charge, and nobody disagrees about anything. */
+export const checkAtRest = async (world: World, watch: LedgerWatch): Promise<void> => {
+  for (const story of world.stories.values()) checkRequest(world, watch, story);
+  for (const requestId of watch.charged.keys())
+    if (!world.stories.has(requestId)) fail('a charge without a request', { requestId });
+  checkPostings(world, watch);
+  const { ledger } = world.database;
+  if (ledger.deadLetters.length > 0 && !world.fileReplaced) fail('events put aside', ledger.deadLetters);
+  for (const { accountId } of world.scenario.accounts) await checkAccount(world, watch, accountId);
+  const stats = await world.store.stats();
+  if (stats.holds !== 0) fail('a hold that outlived its lease', stats);
+  if (stats.pending !== 0) fail('a charge that is pending for ever', stats);
+  if (stats.outboxDepth !== 0) fail('an event that never left the outbox', stats);
+  const unpublished = await world.database.publications.countUnpublished();
+  if (unpublished !== 0) fail('news that never reached the store', { unpublished });
+};
+
+const checkRequest = (world: World, watch: LedgerWatch, story: Story): void => {
+  const { requestId } = story.plan;
+  const charged = watch.charged.get(requestId) ?? 0n;
+  const allowed = allowedCharges(story);
+  if (!isWithin(charged, allowed)) fail('a charge that the rules do not allow', { charged, allowed, story });
+  const { client } = story;
+  if (client.complete && client.cost !== undefined && client.cost !== charged && !story.settlementLost)
+    fail('a charge that is not the cost that the client was shown', { charged, story });
+  if (story.ceiling !== null && !world.witness.granted.has(requestId))
+    fail('a provider was asked without credit set aside', { story });
+};
+
+const checkPostings = (world: World, watch: LedgerWatch): void => {
+  for (const { plan, outcome } of world.postings) {
+    const posted = watch.postings.get(plan.eventId) ?? 0n;
+    const expected = outcome === 'posted' ? plan.amount : 0n;
+    if (posted !== expected) fail('a payment that was not booked once', { plan, outcome, posted });
+  }
+};
+
+const checkAccount = async (world: World, watch: LedgerWatch, accountId: string): Promise<void> => {
+  const { ledger } = world.database;
+  const account = ledger.accounts.get(accountId)!;
+  const { keys } = world.scenario.accounts.find((plan) => plan.accountId === accountId)!;
+  const spent = keys.reduce((sum, { keyId }) => sum + ledger.keys.get(keyId)!.spent, 0n);
+  if (spent !== account.spent)
+    fail('charges of keys that are not those of their account', { account, spent });
+  const seen = await world.store.inspect(accountId, keys[0]!.keyId, 'nothing');
+  if (seen.outcome === 'known' && (seen.left !== account.balance || seen.spent !== account.spent))
+    fail('the store and the ledger disagree', { seen, account });
+  if (isExcused(world, accountId)) return;
+  const lost = watch.writtenOff.get(accountId) ?? 0n;
+  if (lost !== 0n) fail('an account spent more than it had', { accountId, lost });
+  for (const { keyId, cap } of keys)
+    if (cap !== null && ledger.keys.get(keyId)!.spent > cap)
+      fail('a key spent more than its cap', { keyId, cap, spent: ledger.keys.get(keyId)!.spent });
+};
+
+/**
+ * Where the rules let us bear a loss: credit was taken away under running requests; a request was charged after its lease had
+ * run out and its hold was gone; the store's file was lost with holds in it.
+ */
+const isExcused = (world: World, accountId: string): boolean =>
+  world.fileReplaced ||
+  tookBack(world, accountId) ||
+  [...world.witness.lateFinals].some(
+    (requestId) => world.stories.get(requestId)!.plan.accountId === accountId,
+  );

@@ -1,0 +1,106 @@
+import { describe, expect, it } from '@jest/globals';
+import { allowedCharges } from './oracle.js';
+import type { ClientView, ProviderPlan, RequestPlan, Story } from './request-plan.js';
+
+/** A dollar per million tokens of input, two for output: 1,000 and 2,000 nano-dollars for each. */
+const PRICE = { input: 1_000_000_000n, cachedInput: 100_000_000n, output: 2_000_000_000n };
+
+const story = (
+  changes: Partial<Story> = {},
+  client: Partial<ClientView> = {},
+  plan: Partial<RequestPlan> = {},
+): Story => ({
+  plan: { stream: true, completions: 1, promptLikely: 100, promptBound: 400, ...plan } as RequestPlan & {
+    provider: ProviderPlan;
+  },
+  price: PRICE,
+  ceiling: 500,
+  produced: 40,
+  reported: { prompt: 110, cachedPrompt: 10, completion: 40, reasoning: 0 },
+  providerEnd: 'whole',
+  leftBeforeEnd: false,
+  settle: 'answered',
+  renewed: [],
+  gatewayDied: false,
+  settlementLost: false,
+  client: { status: 200, delivered: 40, complete: true, left: false, cost: undefined, ...client },
+  ...changes,
+});
+
+const exactly = (amount: bigint) => [{ least: amount, most: amount }];
+
+/** 100 × 1,000 + 10 × 100 + 40 × 2,000. */
+const REPORTED = 181_000n;
+/** 100 × 1,000 + 40 × 2,000. */
+const ESTIMATED = 180_000n;
+
+describe('the charging rules', () => {
+  it.each([
+    ['a whole answer costs what the provider reported', story(), exactly(REPORTED)],
+    ['without a report it is estimated', story({ reported: null }), exactly(ESTIMATED)],
+    [
+      'zero is zero',
+      story({ reported: { prompt: 0, cachedPrompt: 0, completion: 0, reasoning: 0 } }),
+      exactly(0n),
+    ],
+    ['an error costs nothing', story({}, { status: 502, complete: false }), exactly(0n)],
+    ['nor does a provider that refused', story({ providerEnd: 'refused' }), exactly(0n)],
+    ['nor a request that met no provider', story({ ceiling: null }), exactly(0n)],
+    [
+      'a stream cut after content costs what is known',
+      story({ providerEnd: 'failed' }, { complete: false }),
+      exactly(REPORTED),
+    ],
+    [
+      'or the estimate',
+      story({ providerEnd: 'failed', reported: null }, { complete: false }),
+      exactly(ESTIMATED),
+    ],
+    [
+      'a stream cut before content costs nothing',
+      story({ providerEnd: 'failed', reported: null }, { complete: false, delivered: 0 }),
+      exactly(0n),
+    ],
+    [
+      'a client that leaves pays its prompt',
+      story(
+        { providerEnd: 'failed', reported: null, leftBeforeEnd: true },
+        { complete: false, delivered: 0 },
+      ),
+      exactly(100_000n),
+    ],
+    [
+      'what cannot be is at most what the largest prompt would have held',
+      story({ reported: { prompt: -1, cachedPrompt: 0, completion: 1, reasoning: 0 } }),
+      [{ least: 0n, most: 400_000n + 500n * 2_000n }],
+    ],
+    [
+      'above the hold it is as much as credit covers',
+      story({ reported: { prompt: 400, cachedPrompt: 0, completion: 500, reasoning: 0 } }),
+      [{ least: 125_000n + 500n * 2_000n, most: 400_000n + 500n * 2_000n }],
+    ],
+    [
+      'a gateway that died before settling leaves nothing, or what a renewal proves',
+      story({ settle: 'none', gatewayDied: true, renewed: [0, 25] }, { complete: false }),
+      [...exactly(0n), ...exactly(150_000n)],
+    ],
+    [
+      'for a unary answer it leaves nothing',
+      story({ settle: 'none', gatewayDied: true, renewed: [0] }, { complete: false }, { stream: false }),
+      exactly(0n),
+    ],
+    [
+      'nor does a unary answer cost anything whose client did not wait for it',
+      story({ leftBeforeEnd: true }, { complete: false }, { stream: false }),
+      exactly(0n),
+    ],
+    ['a gateway that lives has to settle', story({ settle: 'none' }), []],
+    [
+      'a settlement without an answer may have happened',
+      story({ settle: 'sent' }, { complete: false, status: 500 }),
+      [...exactly(0n), ...exactly(REPORTED)],
+    ],
+  ])('%s', (_, given, allowed) => {
+    expect(allowedCharges(given)).toEqual(allowed);
+  });
+});

@@ -1,0 +1,93 @@
+/** A price in nano-dollars per million tokens. */
+export interface Price {
+  readonly input: bigint;
+  readonly cachedInput: bigint;
+  readonly output: bigint;
+}
+
+/** What a provider reports; sums over all completions. */
+export interface ReportedUsage {
+  readonly prompt: number;
+  readonly cachedPrompt: number;
+  readonly completion: number;
+  readonly reasoning: number;
+}
+
+/**
+ * What the provider will say of its usage: the truth, nothing, zero, more than the hold expects but possible, or what
+ * cannot be.
+ */
+export type Report = 'real' | 'missing' | 'zero' | 'above' | 'impossible';
+
+/** What one client asks for and what its provider will do. Drawn from the seed before anything runs. */
+export interface RequestPlan {
+  readonly requestId: string;
+  readonly accountId: string;
+  readonly keyId: string;
+  readonly atMs: number;
+  readonly gateway: string;
+  readonly stream: boolean;
+  readonly includeUsage: boolean;
+  readonly completions: number;
+  /** Per completion, as the gateway estimates it. */
+  readonly promptLikely: number;
+  readonly promptBound: number;
+  readonly ceiling: number | null;
+  /** The client leaves this long after asking, if it has no whole answer by then. */
+  readonly leavesAfterMs: number | null;
+  readonly provider: ProviderPlan;
+}
+
+export interface ProviderPlan {
+  /** Answers with a fault before any content. */
+  readonly refuses: boolean;
+  readonly answersAfterMs: number;
+  readonly chunks: readonly { readonly afterMs: number; readonly tokens: number }[];
+  /** False: the answer is cut after its chunks. */
+  readonly whole: boolean;
+  readonly report: Report;
+  /** Real prompt tokens of all completions, and how many of them are cached. */
+  readonly prompt: number;
+  readonly cachedPrompt: number;
+  /** What is reported where `report` is `impossible`. */
+  readonly impossible: ReportedUsage;
+  /** Goes on after the client left, instead of stopping at once. */
+  readonly drains: boolean;
+}
+
+/** What became of one request, as the client and the provider saw it, and what was sent about it. */
+export interface Story {
+  readonly plan: RequestPlan;
+  /** Of the catalog snapshot that the request was admitted under. */
+  readonly price: Price;
+  /** Output ceiling of one completion as the provider was told; null: no provider was asked. */
+  ceiling: number | null;
+  /** Output tokens that the provider made. */
+  produced: number;
+  /** What the provider had reported when its answer ended; undefined: it never came to that. */
+  reported: ReportedUsage | null | undefined;
+  providerEnd: 'whole' | 'failed' | 'refused' | undefined;
+  /** The client had left when the answer ended, whole or not. */
+  leftBeforeEnd: boolean;
+  /** The settlements that were sent, and whether one was answered. */
+  settle: 'none' | 'sent' | 'answered';
+  /** Progress that renewals told. */
+  readonly renewed: number[];
+  gatewayDied: boolean;
+  /** The settlement was in the part of the store's file that was lost. */
+  settlementLost: boolean;
+  readonly client: ClientView;
+}
+
+/** What a client has of its answer. */
+export interface ClientView {
+  status: number;
+  /** Tokens of the content that arrived. */
+  delivered: number;
+  /** The whole answer: a unary body, or a stream up to `[DONE]`. */
+  complete: boolean;
+  /** Went away before the answer was whole. */
+  left: boolean;
+  /** The cost that the answer shows, in nano-dollars. */
+  cost: bigint | undefined;
+}
