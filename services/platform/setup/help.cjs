@@ -6,6 +6,7 @@ const WHAT = {
   start: 'run the whole platform (npm start -- --help for options)',
   test: 'run all tests (npm test -- PATH for some)',
   'test:clients': 'the Python clients against the whole platform (needs Python and its package index)',
+  'test:mutants': 'seeded defects that the tests have to notice',
   build: 'build what changed',
   typecheck: 'check the types',
   lint: 'check the code against the lint rules',

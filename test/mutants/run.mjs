@@ -1,0 +1,180 @@
+// `npm run test:mutants`: would the tests notice? Each `*.patch` here is a defect that somebody could have written. It is
+// applied to a copy of the sources, never to the working tree, and the tests that its header names have to fail.
+// Arguments choose patches by a part of their name: `npm run test:mutants -- settle`.
+import { spawn, spawnSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const HERE = fileURLToPath(new URL('.', import.meta.url));
+
+/** Longest run of one mutant's tests. */
+const TIMEOUT_MS = 240_000;
+
+/** Copies of the sources that mutants run in at the same time. */
+const COPIES_MAX = 2;
+
+/** Reads a patch: what the defect is, the tests that have to notice, and the seed of a simulation if that is one. */
+const readMutant = (file) => {
+  const text = readFileSync(join(HERE, file), 'utf8');
+  const header = text.slice(0, text.indexOf('diff --git'));
+  const values = (name) =>
+    [...header.matchAll(new RegExp(`^${name}: (.+)$`, 'gm'))].map(([, value]) => value);
+  return {
+    name: basename(file, '.patch'),
+    patch: join(HERE, file),
+    specs: values('Killed-by'),
+    seed: values('Seed')[0],
+    files: [...text.matchAll(/^\+\+\+ b\/(.+)$/gm)].map(([, path]) => path),
+  };
+};
+
+const git = (...args) => {
+  const { status, stdout, stderr } = spawnSync('git', args, {
+    cwd: ROOT,
+    encoding: 'utf8',
+    maxBuffer: 2 ** 26,
+  });
+  if (status !== 0) throw new Error(`git ${args[0]}: ${stderr}`);
+  return stdout;
+};
+
+/**
+ * Copies every source file, as it is in the working tree, and makes packages be found as in the original: our own in the
+ * copy, all others where they are.
+ */
+const copySources = () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tunan-mutants-'));
+  const paths = git('ls-files', '-z', '--cached', '--others', '--exclude-standard')
+    .split('\0')
+    .filter(Boolean);
+  for (const path of paths) {
+    if (!existsSync(join(ROOT, path))) continue;
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    cpSync(join(ROOT, path), join(folder, path));
+  }
+  const link = (path) => symlinkSync(join(ROOT, path), join(folder, path));
+  const packages = join('node_modules', '@tunan');
+  mkdirSync(join(folder, packages), { recursive: true });
+  for (const name of readdirSync(join(ROOT, 'node_modules')))
+    if (name !== '@tunan') link(join('node_modules', name));
+  for (const kind of ['libs', 'services'])
+    for (const name of readdirSync(join(folder, kind))) {
+      const path = join(kind, name);
+      symlinkSync(join(folder, path), join(folder, packages, name));
+      if (existsSync(join(ROOT, path, 'node_modules'))) link(join(path, 'node_modules'));
+    }
+  if (existsSync(join(ROOT, 'test/node_modules'))) link('test/node_modules');
+  return folder;
+};
+
+/** Runs specs in a copy; resolves to what Jest reports of them, or `undefined` if there was no end to it. */
+const runSpecs = (folder, specs, seed) =>
+  new Promise((resolve, reject) => {
+    const report = join(folder, 'report.json');
+    rmSync(report, { force: true });
+    const jest = join(ROOT, 'node_modules/jest/bin/jest.js');
+    const child = spawn(
+      process.execPath,
+      [
+        ...['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', jest],
+        ...['--runInBand', '--json', '--outputFile', report, '--runTestsByPath', ...specs],
+      ],
+      {
+        cwd: folder,
+        stdio: 'ignore',
+        env: { ...process.env, ...(seed === undefined ? {} : { SIMULATION_SEED: seed }) },
+      },
+    );
+    const timer = setTimeout(() => child.kill('SIGKILL'), TIMEOUT_MS);
+    child.once('error', reject);
+    child.once('exit', () => {
+      clearTimeout(timer);
+      resolve(existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : undefined);
+    });
+  });
+
+/** Whether the tests notice a mutant: a test has to fail, not the start of its file. */
+const judge = (report) => {
+  if (report === undefined) return { verdict: 'NO END', detail: `in ${TIMEOUT_MS / 1000} s` };
+  const broken = report.testResults.find(
+    ({ status, assertionResults }) => status === 'failed' && assertionResults.length === 0,
+  );
+  if (broken !== undefined)
+    return { verdict: 'DOES NOT RUN', detail: broken.message.split('\n').slice(0, 4).join(' ') };
+  const failed = report.testResults
+    .flatMap(({ assertionResults }) => assertionResults)
+    .find(({ status }) => status === 'failed');
+  return failed === undefined
+    ? { verdict: 'SURVIVED', detail: '' }
+    : { verdict: 'killed', detail: failed.fullName };
+};
+
+const runMutant = async (folder, { patch, specs, seed, files }) => {
+  if (specs.length === 0) return { verdict: 'NAMES NO TEST', detail: '' };
+  const apply = spawnSync('git', ['apply', '-p1', patch], {
+    cwd: folder,
+    encoding: 'utf8',
+    // A repository around the folder of temporary files is none of ours.
+    env: { ...process.env, GIT_CEILING_DIRECTORIES: dirname(folder) },
+  });
+  if (apply.status !== 0) return { verdict: 'DOES NOT APPLY', detail: apply.stderr.trim() };
+  try {
+    return judge(await runSpecs(folder, specs, seed));
+  } finally {
+    for (const file of files) cpSync(join(ROOT, file), join(folder, file));
+  }
+};
+
+const seconds = (sinceMs) => ((performance.now() - sinceMs) / 1000).toFixed(1);
+
+const chosen = process.argv.slice(2);
+const mutants = readdirSync(HERE)
+  .filter((file) => file.endsWith('.patch'))
+  .map(readMutant)
+  .filter(({ name }) => chosen.length === 0 || chosen.some((part) => name.includes(part)));
+
+const folders = Array.from({ length: Math.min(COPIES_MAX, availableParallelism()) }, copySources);
+let passed = 0;
+let failed = 0;
+const count = (name, sinceMs, { verdict, detail }) => {
+  if (verdict === 'killed' || verdict === 'ok') passed += 1;
+  else failed += 1;
+  console.log(`${verdict.padEnd(8)} ${name} (${seconds(sinceMs)} s)${detail === '' ? '' : `: ${detail}`}`);
+};
+
+try {
+  // Tests that fail without a defect would kill everything.
+  const startedMs = performance.now();
+  const specs = [...new Set(mutants.flatMap((mutant) => mutant.specs))];
+  const { verdict, detail } = judge(await runSpecs(folders[0], specs, '0'));
+  count(
+    'the sources as they are',
+    startedMs,
+    verdict === 'SURVIVED' ? { verdict: 'ok', detail: '' } : { verdict: 'FAILED', detail },
+  );
+  const waiting = [...mutants];
+  await Promise.all(
+    folders.map(async (folder) => {
+      for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
+        const sinceMs = performance.now();
+        count(mutant.name, sinceMs, await runMutant(folder, mutant));
+      }
+    }),
+  );
+} finally {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+}
+console.log(`\n${passed} passed, ${failed} failed`);
+process.exit(failed === 0 ? 0 : 1);
