@@ -17,14 +17,15 @@ const running = new Set();
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 
-/** A child process of the bench. Ends with it. */
+/** A child process of the bench, in a session of its own: schedulers share a machine out by session. Ends with it. */
 export class Child {
   #output = '';
 
   constructor(command, args, { core, env = {} } = {}) {
     const [file, list] = core === undefined ? [command, args] : pinned(core, command, args);
-    this.process = spawn(file, list, { env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] });
+    this.process = spawn(file, list, { env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
     for (const stream of [this.process.stdout, this.process.stderr])
       stream.on('data', (chunk) => (this.#output = (this.#output + chunk).slice(-20_000)));
     this.exited = new Promise((resolve) => this.process.once('exit', resolve));
@@ -44,8 +45,8 @@ export class Child {
 
   /** The number on the first line that the process prints. */
   async port() {
-    await until(() => /^\d+\n/.test(this.#output) || this.process.exitCode !== null, START_MS, 'a port');
-    const port = /^(\d+)\n/.exec(this.#output)?.[1];
+    await until(() => /^\d+$/m.test(this.#output) || this.process.exitCode !== null, START_MS, 'a port');
+    const port = /^(\d+)$/m.exec(this.#output)?.[1];
     if (port === undefined) throw new Error(`did not start: ${this.#output}`);
     return Number(port);
   }
