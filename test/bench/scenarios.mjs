@@ -2,8 +2,8 @@ import { generateApiKey } from '@tunan/kernel';
 import { prompt, stream, unary } from './requests.mjs';
 
 /** Sizes of a run. */
-export const FULL = { rounds: 8, seconds: 4, chunks: 200, streams: 100, latencies: 500, warmUp: 20_000 };
-export const QUICK = { rounds: 4, seconds: 1.5, chunks: 100, streams: 100, latencies: 200, warmUp: 10_000 };
+export const FULL = { rounds: 8, seconds: 4, chunks: 200, streams: 100, latencies: 500, warmUp: 60_000 };
+export const QUICK = { rounds: 4, seconds: 1.5, chunks: 100, streams: 100, latencies: 200, warmUp: 30_000 };
 
 const PACE_US = 20_000;
 /** Well formed, so that nothing but a look-up can tell that it does not exist. */
