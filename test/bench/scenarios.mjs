@@ -56,8 +56,9 @@ export const scenarios = (size) => [
     name: 'rejected-key',
     arms: ['gateway', 'against'],
     billed: false,
+    // 401, and 429 once an address has tried too often.
     request: () => unary(UNKNOWN_KEY),
-    load: { connections: 64, seconds: size.seconds, status: 401 },
+    load: { connections: 64, seconds: size.seconds, status: 4 },
     units: ({ answers }) => answers,
   },
 ];
