@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 
 const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
@@ -38,7 +38,7 @@ export const isWellFormedApiKey = (key: string): boolean =>
  * SHA-256 of a key, hex. This is what leaves the edge: no other process ever sees the key itself. At rest only an
  * HMAC of this digest under a pepper is kept.
  */
-export const apiKeyDigest = (key: string): string => createHash('sha256').update(key).digest('hex');
+export const apiKeyDigest = (key: string): string => hash('sha256', key);
 
 /** The part of a key that may be shown again: prefix and last four characters. */
 export const apiKeyHint = (key: string): string => `${key.slice(0, 7)}…${key.slice(-4)}`;

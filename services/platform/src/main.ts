@@ -76,11 +76,20 @@ const main = async (argv: readonly string[]): Promise<void> => {
   stopOnSignal(host, clock);
   try {
     await host.start();
+    await collectStart();
     if (!host.stopping) await announce(host, args, dataDir.path, variables.OPERATOR_TOKEN, clock);
   } catch (error) {
     await host.stop();
     throw error;
   }
+};
+
+/**
+ * Gives back what starting took: modules, migrations and the catalog leave some 60 MB of garbage and room for it, which an
+ * idle process would keep. Does nothing unless Node runs with `--expose-gc`, as `npm start` runs it.
+ */
+const collectStart = async (): Promise<void> => {
+  await globalThis.gc?.({ type: 'major', execution: 'async', flavor: 'last-resort' });
 };
 
 /** Says where the platform is reached: at once for part of it, once it is ready where all of it runs here. */
