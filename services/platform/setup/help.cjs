@@ -14,8 +14,9 @@ const WHAT = {
   check: 'every static check of CI',
   bench: 'what the gateway costs, beside a bare proxy (npm run bench -- --help)',
   tunan: 'the command line (npm run --silent tunan -- --help)',
+  'providers:check': 'ask every provider whose key is set, and say which inferred facts hold',
   help: 'this list',
 };
 
 for (const name of Object.keys(scripts))
-  if (WHAT[name]) console.log(`npm run ${name.padEnd(13)} ${WHAT[name]}`);
+  if (WHAT[name]) console.log(`npm run ${name.padEnd(16)} ${WHAT[name]}`);
