@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createTestDatabase, type TestDatabase } from '@tunan/postgres/testing';
 import { cliJson, eventually, freePorts, HostProcess, tempDir } from '@tunan/testing';
@@ -36,6 +37,7 @@ describe('a host that is killed under load', () => {
   const seed = chooseSeed();
   const random = new SeededRandom(seed);
   const records: ClientRecord[] = [];
+  const cleanups: (() => unknown)[] = [];
   let database: TestDatabase;
   let simulator: HostProcess;
   let host: HostProcess;
@@ -66,14 +68,19 @@ describe('a host that is killed under load', () => {
     });
 
   beforeAll(async () => {
+    cleanups.push(() => dir.remove());
     const [first, second] = await freePorts(2);
     apiPort = first!;
+    for (const folder of ['host', 'simulator']) mkdirSync(`${dir.path}/${folder}`);
     database = await createTestDatabase();
+    cleanups.push(() => database.drop());
     simulator = await HostProcess.start({
       dataDir: `${dir.path}/simulator`,
       args: ['--target', 'simulator', '--simulator-port', String(second)],
     });
+    cleanups.push(() => simulator.stop());
     host = await startHost();
+    cleanups.push(() => host.stop());
     account = await platform.cli(
       ...['account', 'create', '--email', 'load@example.com', '--credit', CREDIT_USD],
       ...['--rpm', '1000000', '--tpm', '1000000000', '--concurrency', '1000'],
@@ -82,10 +89,7 @@ describe('a host that is killed under load', () => {
 
   afterAll(async () => {
     stopping = true;
-    await host.stop();
-    await simulator.stop();
-    await database.drop();
-    dir.remove();
+    for (const cleanup of cleanups.reverse()) await cleanup();
   }, 120_000);
 
   const askOnce = (nonce: string): Promise<ClientRecord> => {
