@@ -12,6 +12,7 @@ afterEach(async () => {
 });
 
 const BODY_BYTES_MAX = 1_000_000;
+let counted = 0;
 
 /** A listener that echoes bodies at `/echo`, refuses at `/refuse` without reading, and never ends at `/open`. */
 const listen = async (options: Partial<ListenerOptions> = {}): Promise<number> => {
@@ -34,6 +35,10 @@ const listen = async (options: Partial<ListenerOptions> = {}): Promise<number> =
     sendFault(response, new Fault('invalid_api_key', 'Who are you?')),
   );
   listener.mount('/open', (_request, response) => void response.write('begun'));
+  listener.mount('/counted', (_request, response) => {
+    counted += 1;
+    response.end('counted');
+  });
   listener.mount('/large', (_request, response) => void response.end(Buffer.alloc(64 * 1024 * 1024)));
   listener.open();
   const url = await listener.listen();
@@ -113,6 +118,26 @@ describe('a connection', () => {
     const answer = await talk(await listen(), `GET /echo/1 HTTP/1.1\r\n${HOST}\r\n`, 'GARBAGE\r\n\r\n');
     expect(statuses(answer)).toEqual(['200', '400']);
     expect(answer).toContain('/echo/1 0');
+  });
+
+  it('has its requests handled in turn, and those behind an answer that never ended not at all', async () => {
+    const port = await listen();
+    const get = (path: string): string => `GET ${path} HTTP/1.1\r\n${HOST}\r\n`;
+    const hundred = Array.from({ length: 100 }, (_, index) => get(`/echo/${index}`)).join('');
+    const answers = await talk(port, hundred + LAST);
+    expect([...answers.matchAll(/\/echo\/(\d+) 0/g)].map(([, index]) => Number(index))).toEqual([
+      ...Array(100).keys(),
+    ]);
+    const { socket, text, closed } = open(port);
+    socket.write(get('/open') + get('/counted'));
+    await eventually('the first answer has begun', () => text().includes('begun'));
+    socket.destroy();
+    await closed;
+    // Whatever came before on this listener has been dealt with once a later request is answered.
+    await talk(port, LAST);
+    expect(counted).toBe(0);
+    expect(await talk(port, get('/counted'), LAST)).toContain('counted');
+    expect(counted).toBe(1);
   });
 
   it('is not used again after a refusal whose body was left unread, and its client still gets the refusal', async () => {

@@ -37,7 +37,8 @@ export class ListenError extends Error {}
 /**
  * One HTTP listener of the process. Requests go to the handler of the longest matching prefix; what no handler takes,
  * and what is not HTTP at all, is answered with the OpenAI error object. A handler sees only requests that can be read
- * in one way, with repeated header lines joined by commas; a client that waits for "100 Continue" gets it when the
+ * in one way, with repeated header lines joined by commas, and no
+ * other one of the same connection at the same time; a client that waits for "100 Continue" gets it when the
  * handler begins to read.
  */
 export class Listener {
@@ -61,7 +62,7 @@ export class Listener {
         requireHostHeader: false,
         joinDuplicateHeaders: true,
       },
-      (request, response) => this.#dispatch(request, response),
+      (request, response) => this.#takeTurn(request, response),
     );
     // Node drops what is above without a word; one more shows that there was more.
     this.#server.maxHeadersCount = HEADERS_MAX + 1;
@@ -79,7 +80,7 @@ export class Listener {
       request.once('resume', () => {
         if (!response.headersSent) response.writeContinue();
       });
-      this.#dispatch(request, response);
+      this.#takeTurn(request, response);
     });
     this.#server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) =>
       sendFault(
@@ -142,8 +143,24 @@ export class Listener {
     clearTimeout(force);
   }
 
+  /**
+   * Requests of one connection are handled one after the other. What a client sends ahead is not read any further:
+   * its handler would work for an answer that can't go out yet, and would not learn that the client has left.
+   */
+  #takeTurn(request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request;
+    const before = this.#answers.get(socket);
+    this.#answers.set(socket, response);
+    if (before === undefined || before.closed) return this.#dispatch(request, response);
+    socket.pause();
+    before.once('close', () => {
+      if (socket.destroyed) return;
+      socket.resume();
+      if (!response.headersSent) this.#dispatch(request, response);
+    });
+  }
+
   #dispatch(request: IncomingMessage, response: ServerResponse): void {
-    this.#answers.set(request.socket, response);
     const formedBadly = formFault(request);
     if (formedBadly !== undefined) return sendFault(response, formedBadly, CLOSE);
     const url = request.url!;
