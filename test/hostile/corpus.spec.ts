@@ -7,7 +7,7 @@ import { PARAMETERS } from './corpus/parameters.js';
 import { CHAT, request, rightChat, type Expected, type HostileCase } from './hostile-case.js';
 import { startHostileRig, type HostileRig } from './hostile-rig.js';
 import { exchange, type RawAnswer } from './raw-http.js';
-import { expectOpenAiError } from './openai-error.js';
+import { readOpenAiError } from './openai-error.js';
 
 /** Rows of the list of bad input that this platform answers for today. */
 const REQUIRED = [
@@ -49,7 +49,7 @@ describe('hostile input', () => {
     expect(headers.get('x-request-id')).toMatch(REQUEST_ID);
     if (expected.code === undefined) expect(answer!.status).toBeLessThan(300);
     else
-      expect(expectOpenAiError(answer!)).toMatchObject({
+      expect(readOpenAiError(answer!)).toMatchObject({
         code: expected.code,
         param: expected.param ?? null,
       });

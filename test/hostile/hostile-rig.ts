@@ -1,8 +1,15 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { generateApiKey } from '@tunan/kernel';
 import { createTestDatabase } from '@tunan/postgres/testing';
 import { cliJson, eventually, HostProcess, tempDir } from '@tunan/testing';
 import { CHAT, request, rightChat, type Actors } from './hostile-case.js';
 import { exchange } from './raw-http.js';
+
+/** How the command line finds the host. */
+interface RunFile {
+  readonly operatorToken: string;
+}
 
 interface Created {
   readonly accountId: string;
@@ -24,9 +31,13 @@ export interface HostileRig {
   readonly port: number;
   readonly host: HostProcess;
   readonly actors: Actors;
+  /** A key that works, of somebody who means no harm. */
+  readonly otherKey: string;
   /** Account of `actors.key`. */
   readonly accountId: string;
   newAccount(options?: AccountOptions): Promise<Created>;
+  /** Further keys of the account of `actors.key`. */
+  newKeys(count: number): Promise<readonly string[]>;
   /** Calls that came to the simulator so far. */
   callsUpstream(): Promise<number>;
   /** Holds that have not ended. */
@@ -88,7 +99,17 @@ export const startHostileRig = async (env: Readonly<Record<string, string>> = {}
     return apiKey;
   };
 
-  const main = await newAccount();
+  const newKey = async (accountId: string): Promise<string> => {
+    const { operatorToken } = JSON.parse(readFileSync(join(dir.path, 'host.json'), 'utf8')) as RunFile;
+    const answer = await fetch(`${opsUrl}/operator/v1/accounts/${accountId}/keys`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${operatorToken}`, 'content-type': 'application/json' },
+      body: '{}',
+    });
+    return ((await answer.json()) as Created).apiKey;
+  };
+
+  const main = await newAccount({ credit: '1000' });
   const restricted = await cli<Created>(
     'key',
     'create',
@@ -108,6 +129,7 @@ export const startHostileRig = async (env: Readonly<Record<string, string>> = {}
   return {
     port,
     host,
+    otherKey: (await newAccount()).apiKey,
     accountId: main.accountId,
     actors: {
       key: main.apiKey,
@@ -120,6 +142,11 @@ export const startHostileRig = async (env: Readonly<Record<string, string>> = {}
       unverifiedKey: await withStatus('unverified'),
     },
     newAccount,
+    newKeys: async (count) => {
+      const keys: string[] = [];
+      while (keys.length < count) keys.push(await newKey(main.accountId));
+      return keys;
+    },
     metrics,
     callsUpstream: async () => {
       const log = await fetch(`${simulatorUrl}/control/stats`);

@@ -1,4 +1,3 @@
-import { expect } from '@jest/globals';
 import type { RawAnswer } from './raw-http.js';
 
 /** The error object that every refusal has. */
@@ -19,15 +18,24 @@ const TYPES: Readonly<Record<string, readonly number[]>> = {
   api_error: [502, 503, 504],
 };
 
-/** Asserts that an answer is a valid OpenAI error and returns the object. */
-export const expectOpenAiError = ({ status, headers, body }: RawAnswer): OpenAiError => {
-  expect(headers.get('content-type')).toBe('application/json; charset=utf-8');
-  const { error, ...rest } = JSON.parse(body) as { error: OpenAiError };
-  expect(rest).toEqual({});
-  expect(Object.keys(error).sort()).toEqual(['code', 'message', 'param', 'type']);
-  expect(typeof error.message).toBe('string');
-  expect(error.message).not.toBe('');
-  expect(TYPES[error.type]).toContain(status);
-  expect(error.param === null || typeof error.param === 'string').toBe(true);
-  return error;
+/**
+ * The error object of an answer.
+ * @throws Error naming what is wrong with it, unless it is a valid OpenAI error that goes with its status
+ */
+export const readOpenAiError = ({ status, headers, body }: RawAnswer): OpenAiError => {
+  if (headers.get('content-type') !== 'application/json; charset=utf-8')
+    throw new Error('an error that is not JSON');
+  const whole = JSON.parse(body) as { error: OpenAiError };
+  const { message, type, param, code } = whole.error;
+  if (
+    Object.keys(whole).join() !== 'error' ||
+    Object.keys(whole.error).sort().join() !== 'code,message,param,type'
+  )
+    throw new Error(`an error with other members: ${body}`);
+  if (typeof message !== 'string' || message === '') throw new Error('an error without a message');
+  if (TYPES[type]?.includes(status) !== true)
+    throw new Error(`an error of type ${type} with status ${status}`);
+  if (param !== null && typeof param !== 'string') throw new Error(`param ${String(param)}`);
+  if (typeof code !== 'string' && code !== 402) throw new Error(`code ${String(code)}`);
+  return whole.error;
 };

@@ -15,6 +15,8 @@ export interface RawExchange {
   readonly closed: boolean;
   /** Bytes that are no answer; empty unless something is very wrong. */
   readonly rest: string;
+  /** Whether this side ended first. */
+  readonly left: boolean;
 }
 
 export interface RawOptions {
@@ -23,11 +25,15 @@ export interface RawOptions {
   /** Waits until the server ends the connection. */
   readonly untilClosed?: boolean;
   readonly timeoutMs?: number;
+  /** Ends this side after so long without an answer: input that is no whole request would else be waited for. */
+  readonly leaveAfterMs?: number;
   /** Address of this end; another one is another client. */
   readonly localAddress?: string;
 }
 
 const TIMEOUT_MS = 30_000;
+const LONG_ANSWER_BYTES = 16 * 1024;
+const PAUSE_MS = 20;
 
 /**
  * Sends bytes as they are over a connection of its own and reads what comes back.
@@ -39,28 +45,51 @@ export const exchange = (
   options: RawOptions = {},
 ): Promise<RawExchange> =>
   new Promise((resolve, reject) => {
-    const { answers = 1, untilClosed = false, timeoutMs = TIMEOUT_MS, localAddress } = options;
+    const { answers = 1, untilClosed = false, timeoutMs = TIMEOUT_MS, localAddress, leaveAfterMs } = options;
     const socket = connect({
       port,
       host: '127.0.0.1',
       ...(localAddress === undefined ? {} : { localAddress }),
     });
-    let received = Buffer.alloc(0);
+    const chunks: Buffer[] = [];
+    let bytesReceived = 0;
+    let pause: NodeJS.Timeout | undefined;
+    const received = (): Buffer => Buffer.concat(chunks);
+    let left = false;
+    // An answer to HEAD has the headers of a body, and none; unless it was too broken to be known as one.
+    const isHead = Buffer.from(parts[0] ?? '').toString('latin1', 0, 5) === 'HEAD ';
     const finish = (closed: boolean): void => {
       clearTimeout(timer);
+      clearTimeout(leaving);
+      clearTimeout(pause);
       socket.destroy();
-      const { answers: found, rest } = readAnswers(received, closed);
-      resolve({ answers: found, closed, rest });
+      const { answers: found, rest } = readAnswers(received(), isHead, closed);
+      resolve({ answers: found, closed, rest, left });
     };
+    const finishIfWhole = (): void => {
+      if (readAnswers(received(), isHead, false).answers.length >= answers) finish(false);
+    };
+    const leave = (): void => {
+      left = true;
+      socket.end();
+    };
+    const leaving = leaveAfterMs === undefined ? undefined : setTimeout(leave, leaveAfterMs);
     const timer = setTimeout(() => {
       socket.destroy();
       reject(
-        new Error(`no answer within ${timeoutMs} ms; received: ${received.toString('latin1').slice(0, 500)}`),
+        new Error(
+          `no answer within ${timeoutMs} ms; received: ${received().toString('latin1').slice(0, 500)}`,
+        ),
       );
     }, timeoutMs);
     socket.on('data', (bytes: Buffer) => {
-      received = Buffer.concat([received, bytes]);
-      if (!untilClosed && readAnswers(received, false).answers.length >= answers) finish(false);
+      chunks.push(bytes);
+      bytesReceived += bytes.length;
+      if (untilClosed) return;
+      clearTimeout(pause);
+      // A long answer is not read again with every piece of it that comes.
+      if (bytesReceived < LONG_ANSWER_BYTES) finishIfWhole();
+      else pause = setTimeout(finishIfWhole, PAUSE_MS);
     });
     // A server that refuses an upload may reset the connection after its answer.
     socket.on('error', () => undefined);
@@ -82,7 +111,11 @@ const send = async (socket: Writable, parts: readonly (string | Buffer)[]): Prom
 };
 
 /** Final answers in what was received; interim ones are left out. */
-const readAnswers = (bytes: Buffer, ended: boolean): { answers: RawAnswer[]; rest: string } => {
+const readAnswers = (
+  bytes: Buffer,
+  isHead: boolean,
+  ended: boolean,
+): { answers: RawAnswer[]; rest: string } => {
   const answers: RawAnswer[] = [];
   let text = bytes.toString('latin1');
   for (;;) {
@@ -94,7 +127,9 @@ const readAnswers = (bytes: Buffer, ended: boolean): { answers: RawAnswer[]; res
       text = text.slice(headEnd + 4);
       continue;
     }
-    const body = readBody(text.slice(headEnd + 4), status, headers, ended);
+    const bodiless =
+      status === '204' || status === '304' || (isHead && answers.length === 0 && text[headEnd + 4] !== '{');
+    const body = bodiless ? NO_BODY : readBody(text.slice(headEnd + 4), headers, ended);
     if (body === undefined) return { answers, rest: text };
     answers.push({
       status: Number(status),
@@ -122,13 +157,13 @@ interface RawBody {
   readonly length: number;
 }
 
+const NO_BODY: RawBody = { text: '', length: 0 };
+
 const readBody = (
   text: string,
-  status: string,
   headers: ReadonlyMap<string, string>,
   ended: boolean,
 ): RawBody | undefined => {
-  if (status === '204' || status === '304') return { text: '', length: 0 };
   if (headers.get('transfer-encoding') === 'chunked') return readChunks(text);
   const declared = headers.get('content-length');
   if (declared === undefined) return ended ? { text, length: text.length } : undefined;
