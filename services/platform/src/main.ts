@@ -55,10 +55,11 @@ const main = async (argv: readonly string[]): Promise<void> => {
     };
     return void process.stdout.write(`${JSON.stringify(shown, null, 2)}\n`);
   }
-  if (args.readyFile !== undefined) prepareReadyFile(args.readyFile);
   // A clock's timers keep no process alive, and a start that fails may have nothing else left while it cleans up.
   setInterval(() => undefined, KEEP_ALIVE_MS);
   const dataDir = DataDir.open(checked.host.TUNAN_DATA_DIR);
+  // After the data folder, in which it may be.
+  if (args.readyFile !== undefined) prepareReadyFile(args.readyFile);
   const secrets = embedded ? embeddedSecrets(dataDir.path) : undefined;
   const variables = { ...secrets, ...given };
   const settings = readSettings(definitions, variables, args.mode, args.allowEmbedded);
