@@ -1,6 +1,6 @@
-// `npm run test:mutants`: would the tests notice? Each `*.patch` here is a defect that somebody could have written. It is
-// applied to a copy of the sources, never to the working tree, and the tests that its header names have to fail.
-// Arguments choose patches by a part of their name: `npm run test:mutants -- settle`.
+// `npm run test:mutants`: would the tests notice? Each `*.patch` here is a defect that somebody could have
+// written. It is applied to a copy of the sources, never to the working tree, and the tests that its header
+// names have to fail. Arguments choose patches by a part of their name: `npm run test:mutants -- settle`.
 import { spawn, spawnSync } from 'node:child_process';
 import {
   cpSync,
@@ -51,8 +51,8 @@ const git = (...args) => {
 };
 
 /**
- * Copies every source file, as it is in the working tree, and makes packages be found as in the original: our own in the
- * copy, all others where they are.
+ * Copies every source file, as it is in the working tree, and makes packages be found as in the original: our
+ * own in the copy, all others where they are.
  */
 const copySources = () => {
   const folder = mkdtempSync(join(tmpdir(), 'tunan-mutants-'));

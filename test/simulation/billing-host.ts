@@ -63,8 +63,9 @@ export class BillingHost {
 }
 
 /**
- * The ledger as billing reaches it: every statement is a call of its own, so that the process may die between any two, and
- * the commit may have happened although nobody is told. Like a database it ends the transaction of a process that died.
+ * The ledger as billing reaches it: every statement is a call of its own, so that the process may die between
+ * any two, and the commit may have happened although nobody is told. Like a database it ends the transaction of
+ * a process that died.
  */
 export class RemoteLedger extends Ledger {
   constructor(

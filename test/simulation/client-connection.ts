@@ -9,8 +9,8 @@ const nanoOf = (whole: string, fraction: string): bigint =>
   BigInt(whole) * 1_000_000_000n + BigInt(fraction.padEnd(9, '0'));
 
 /**
- * A client and its connection, as the server's side of it: the members of `ServerResponse` that answers use. Keeps what the
- * client has seen; what is written after the client left, it never sees.
+ * A client and its connection, as the server's side of it: the members of `ServerResponse` that answers use.
+ * Keeps what the client has seen; what is written after the client left, it never sees.
  */
 export class ClientConnection extends EventEmitter {
   readonly view: ClientView = { status: 0, delivered: 0, complete: false, left: false, cost: undefined };

@@ -30,8 +30,8 @@ const runSeed = async (seed: number, topology: Topology): Promise<ReadonlySet<Si
 };
 
 /**
- * Runs the settlement core under virtual time, once for each seed. `SIMULATION_SEED` and `SIMULATION_SEEDS` choose the first
- * seed and their number.
+ * Runs the settlement core under virtual time, once for each seed. `SIMULATION_SEED` and `SIMULATION_SEEDS`
+ * choose the first seed and their number.
  */
 export const describeSimulation = (topology: Topology): void => {
   const { SIMULATION_SEED: first, SIMULATION_SEEDS: chosen } = process.env;

@@ -130,8 +130,8 @@ const checkAccount = async (world: World, watch: LedgerWatch, accountId: string)
 };
 
 /**
- * Where the rules let us bear a loss: credit was taken away under running requests; a request was charged after its lease had
- * run out and its hold was gone; the store's file was lost with holds in it.
+ * Where the rules let us bear a loss: credit was taken away under running requests; a request was charged after
+ * its lease had run out and its hold was gone; the store's file was lost with holds in it.
  */
 const isExcused = (world: World, accountId: string): boolean =>
   world.fileReplaced ||

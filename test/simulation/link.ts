@@ -47,8 +47,8 @@ const unavailable = (internal: string): Fault =>
   new Fault('service_unavailable', 'The service is not available.', { internal, retryAfterMs: 1_000 });
 
 /**
- * Calls from one process to another, or to its store or database, with everything that can happen between the two: a call
- * that fails says nothing about whether it was carried out.
+ * Calls from one process to another, or to its store or database, with everything that can happen between the
+ * two: a call that fails says nothing about whether it was carried out.
  */
 export class Link {
   constructor(

@@ -60,7 +60,10 @@ const isPossible = (usage: ReportedUsage, { plan, ceiling }: Story): boolean => 
   );
 };
 
-/** The rule for a known usage: its price; above the hold as far as credit reaches; what cannot be, within the hold. */
+/**
+ * The rule for a known usage: its price; above the hold as far as credit reaches; what cannot be, within the
+ * hold.
+ */
 const chargeForUsage = (usage: ReportedUsage, story: Story): ChargeRange => {
   if (!isPossible(usage, story)) return { least: 0n, most: holdFor(story, story.plan.promptBound) };
   const cost = costOf(usage.prompt, usage.cachedPrompt, usage.completion, story.price);

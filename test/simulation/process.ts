@@ -6,8 +6,8 @@ export class Killed extends Error {
 }
 
 /**
- * One life of an operating-system process. Whatever it waits for when it is killed never comes: its timers don't fire,
- * and answers to its calls have nobody to go to.
+ * One life of an operating-system process. Whatever it waits for when it is killed never comes: its timers
+ * don't fire, and answers to its calls have nobody to go to.
  */
 export class Process extends Clock {
   #alive = true;

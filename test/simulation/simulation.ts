@@ -42,7 +42,10 @@ const REST_MS = 60_000;
 /** Most steps of a run; beyond, something repeats itself without an end. */
 const STEPS_MAX = 100_000;
 
-/** Lets everything that can go on at this moment go on. Promise callbacks run before the next turn of the event loop. */
+/**
+ * Lets everything that can go on at this moment go on. Promise callbacks run before the next turn of the event
+ * loop.
+ */
 const settleDown = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 
 /**

@@ -23,8 +23,8 @@ interface Account {
 const copyOf = ({ settled, held }: Account): Account => ({ settled: new Map(settled), held: new Map(held) });
 
 /**
- * Stands beside the store and writes down what it did, so that at any moment the truth about an account can be told without
- * asking the store.
+ * Stands beside the store and writes down what it did, so that at any moment the truth about an account can be
+ * told without asking the store.
  */
 export class StoreWitness {
   #now: Account = { settled: new Map(), held: new Map() };

@@ -15,8 +15,8 @@ const hashOf = (text: string): number => {
 };
 
 /**
- * What happened, in order: always as one hash, as text where somebody wants to read it. The hash is not for secrets; it
- * has to be cheap, and to differ where two runs differ.
+ * What happened, in order: always as one hash, as text where somebody wants to read it. The hash is not for
+ * secrets; it has to be cheap, and to differ where two runs differ.
  */
 export class Trace {
   readonly lines: string[] = [];
