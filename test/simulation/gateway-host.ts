@@ -61,6 +61,7 @@ export class GatewayHost {
         promptLikely: plan.promptLikely,
         promptBound: plan.promptBound,
         strictParameters: false,
+        idempotency: undefined,
         timeouts: { headersMs: null, silenceMs: null, totalMs: null },
         traceparent: undefined,
         startedMs: this.process.monotonicMs(),

@@ -4,6 +4,7 @@ export * from './control/auth.js';
 export * from './control/billing.js';
 export * from './control/contract.js';
 export * from './control/hold.js';
+export * from './control/idempotency.js';
 export * from './events/usage-event.js';
 export * from './exchange/exchange.js';
 export * from './openai/chat.js';

@@ -9,6 +9,7 @@ import { Catalogs } from './catalogs.js';
 import { LeaseSweeper } from './lease-sweeper.js';
 import { Recurring } from './recurring.js';
 import { StoreReconciliation } from './store-reconciliation.js';
+import { IdempotentAnswers } from './ports/idempotent-answers.js';
 import { StoreRepair } from './store-repair.js';
 import { openStore } from './store/open-store.js';
 import { UsageRelay } from './usage-relay.js';
@@ -36,6 +37,7 @@ const start = async (context: AuthContext): Promise<ServiceInstance> => {
     nest.get(LeaseSweeper),
     nest.get(StoreRepair),
     nest.get(StoreReconciliation),
+    nest.get(IdempotentAnswers),
   );
   for (const chore of chores) chore.start();
   relay.start();
@@ -79,6 +81,10 @@ const open = ({ config, clock, dataDir, mode, logger }: AuthContext, metrics: Au
   );
 };
 
+/** How often answers that are kept for a day are looked through, and how many leave in one statement. */
+const ANSWERS_PURGE_INTERVAL_MS = 60_000;
+const ANSWERS_PURGED_MAX = 1_000;
+
 /** What auth does unasked. Neither Postgres nor billing has to be there for it to start. */
 const choresOf = (
   { clock, config, health, logger }: AuthContext,
@@ -87,6 +93,7 @@ const choresOf = (
   sweeper: LeaseSweeper,
   repair: StoreRepair,
   reconciliation: StoreReconciliation,
+  answers: IdempotentAnswers,
 ): readonly Recurring[] => {
   const postgres = health.dependency('postgres');
   const catalog = health.dependency('catalog');
@@ -117,6 +124,9 @@ const choresOf = (
       const { lost, purged } = await sweeper.sweep();
       metrics.swept.inc({ kind: 'lost' }, lost);
       metrics.swept.inc({ kind: 'tombstone' }, purged);
+    }),
+    chore('answers', ANSWERS_PURGE_INTERVAL_MS, async () => {
+      while ((await answers.purge(ANSWERS_PURGED_MAX)) === ANSWERS_PURGED_MAX);
     }),
     chore(
       'repair',

@@ -11,10 +11,12 @@ import { ColdAccounts } from './cold-accounts.js';
 import { BillingUsageSink } from './edges/billing-usage-sink.js';
 import { PostgresAccountSource } from './edges/postgres-account-source.js';
 import { PostgresCatalogSource } from './edges/postgres-catalog-source.js';
+import { PostgresIdempotentAnswers } from './edges/postgres-idempotent-answers.js';
 import { PostgresKeyLookup } from './edges/postgres-key-lookup.js';
 import { KeyDirectory } from './key-directory.js';
 import { LeaseSweeper } from './lease-sweeper.js';
 import { AccountSource } from './ports/account-source.js';
+import { IdempotentAnswers } from './ports/idempotent-answers.js';
 import { UsageSink } from './ports/usage-sink.js';
 import { StoreReconciliation } from './store-reconciliation.js';
 import { StoreRepair } from './store-repair.js';
@@ -56,6 +58,11 @@ const edges = (context: AuthContext): readonly Provider[] => {
     provide(BillingPort, [], () => context.port(billingContract)),
     provide(AccountSource, [], () => new PostgresAccountSource(context.postgres())),
     provide(Catalogs, [], () => new Catalogs(new PostgresCatalogSource(context.postgres()))),
+    provide(
+      IdempotentAnswers,
+      [],
+      () => new PostgresIdempotentAnswers(context.postgres(), config.AUTH_LEASE_MS),
+    ),
     provide(KeyDirectory, [], () => {
       const lookup = new PostgresKeyLookup(context.postgres());
       return new KeyDirectory(lookup, parsePeppers(config.KEY_PEPPER.reveal()), clock, {
@@ -134,10 +141,11 @@ export const authModule = (
     ...upkeep(context, store, metrics),
     provide(
       AuthService,
-      [Catalogs, KeyDirectory, ColdAccounts, AccountRefresher, UsageRelay],
+      [Catalogs, KeyDirectory, IdempotentAnswers, ColdAccounts, AccountRefresher, UsageRelay],
       (
         catalogs: Catalogs,
         keys: KeyDirectory,
+        answers: IdempotentAnswers,
         cold: ColdAccounts,
         refresher: AccountRefresher,
         relay: UsageRelay,
@@ -146,6 +154,7 @@ export const authModule = (
           store,
           catalogs,
           keys,
+          answers,
           cold,
           refresher,
           relay,

@@ -24,6 +24,7 @@ import { anAccountRecord, away, MemoryAccountSource } from './testing/memory-acc
 import { aSnapshot, MemoryCatalogSource } from './testing/memory-catalog-source.js';
 import { MemoryUsageSink } from './testing/memory-usage-sink.js';
 import { UsageRelay } from './usage-relay.js';
+import { MemoryIdempotentAnswers } from './testing/memory-idempotent-answers.js';
 
 const [PEPPER] = parsePeppers(`1:${'11'.repeat(32)}`);
 const SERVED = {
@@ -86,6 +87,7 @@ describe('AuthService', () => {
       store,
       catalogs,
       keys: new KeyDirectory(new OneKey(), [PEPPER], clock, { cacheMax: 10, hitMs: 1_000, missMs: 1_000 }),
+      answers: new MemoryIdempotentAnswers(),
       cold: new ColdAccounts(refresher, (outcome, count) => metrics.coldLoads.inc({ outcome }, count)),
       refresher,
       relay,

@@ -8,6 +8,7 @@ import { charge, type Charge } from './domain/charge.js';
 import type { Admission } from './domain/hold.js';
 import type { AdmissionResult } from './domain/operations.js';
 import type { KeyDirectory } from './key-directory.js';
+import type { IdempotentAnswers } from './ports/idempotent-answers.js';
 import type { UsageRelay } from './usage-relay.js';
 import type { AdmissionStore } from './store/admission-store.js';
 import { within } from './within.js';
@@ -22,6 +23,7 @@ export interface AuthParts {
   readonly store: AdmissionStore;
   readonly catalogs: Catalogs;
   readonly keys: KeyDirectory;
+  readonly answers: IdempotentAnswers;
   readonly cold: ColdAccounts;
   readonly refresher: AccountRefresher;
   readonly relay: UsageRelay;
@@ -99,6 +101,14 @@ export class AuthService extends AuthPort {
 
   override refresh: AuthPort['refresh'] = async ({ accountIds }) => {
     await this.parts.refresher.refresh(accountIds);
+    return {};
+  };
+
+  override beginIdempotent: AuthPort['beginIdempotent'] = ({ requestHash, ...request }) =>
+    this.parts.answers.begin(request, requestHash);
+
+  override endIdempotent: AuthPort['endIdempotent'] = async ({ end, ...request }) => {
+    await this.parts.answers.end(request, end);
     return {};
   };
 

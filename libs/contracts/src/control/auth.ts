@@ -3,6 +3,7 @@ import { catalogSnapshot } from '../catalog/catalog.js';
 import { usageEvent } from '../events/usage-event.js';
 import { count, id, nano } from '../wire.js';
 import { usage } from '../usage.js';
+import { beginIdempotentReply, beginIdempotentRequest, endIdempotentRequest } from './idempotency.js';
 import { call, type ContractSpec, type Port } from './contract.js';
 import { hold, limits, operation, settleOutcome } from './hold.js';
 
@@ -231,6 +232,13 @@ export const authContract = {
       callers: ['account', 'billing'],
       timeoutMs: 5_000,
     }),
+    /** Sets the mark of a request with an idempotency key, or says what became of the first one. */
+    beginIdempotent: call(beginIdempotentRequest, beginIdempotentReply, {
+      callers: ['ingress'],
+      timeoutMs: 2_000,
+    }),
+    /** Says how a marked request goes on. Of a request whose mark is no longer its own, nothing is taken. */
+    endIdempotent: call(endIdempotentRequest, z.object({}), { callers: ['ingress'], timeoutMs: 2_000 }),
     /** The active catalog, or null if it is still `knownVersion`; or the snapshot `version`, if given. */
     catalog: call(
       z.object({ knownVersion: count.nullable(), version: count.nullable() }),
@@ -251,5 +259,7 @@ export abstract class AuthPort implements Port<typeof authContract> {
   abstract findUsage: Port<typeof authContract>['findUsage'];
   abstract publish: Port<typeof authContract>['publish'];
   abstract refresh: Port<typeof authContract>['refresh'];
+  abstract beginIdempotent: Port<typeof authContract>['beginIdempotent'];
+  abstract endIdempotent: Port<typeof authContract>['endIdempotent'];
   abstract catalog: Port<typeof authContract>['catalog'];
 }

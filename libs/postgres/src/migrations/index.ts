@@ -3,6 +3,7 @@ import { InitialSchema1764000000000 } from './1764000000000-initial-schema.js';
 import { UsageByDay1764200000000 } from './1764200000000-usage-by-day.js';
 import { ImmutableCatalog1764200000001 } from './1764200000001-immutable-catalog.js';
 import { ClearingIndex1764200000002 } from './1764200000002-clearing-index.js';
+import { IdempotentAnswer1764300000000 } from './1764300000000-idempotent-answer.js';
 
 /** A migration: a class whose instance has a unique `name` that ends in its 13-digit timestamp. */
 export type MigrationClass = new () => MigrationInterface & { readonly name: string };
@@ -13,4 +14,5 @@ export const MIGRATIONS: readonly MigrationClass[] = [
   UsageByDay1764200000000,
   ImmutableCatalog1764200000001,
   ClearingIndex1764200000002,
+  IdempotentAnswer1764300000000,
 ];

@@ -17,4 +17,5 @@ export * from '../store/testing/memory-journal.js';
 export * from '../usage-relay.js';
 export * from './memory-account-source.js';
 export * from './memory-catalog-source.js';
+export * from './memory-idempotent-answers.js';
 export * from './memory-usage-sink.js';

@@ -34,6 +34,7 @@ describe('Inference', () => {
   let stream = false;
   let includeUsage = false;
   let timeouts: InferenceRequest['timeouts'];
+  let idempotency: InferenceRequest['idempotency'];
 
   beforeEach(async () => {
     auth = new FakeAuth();
@@ -53,6 +54,7 @@ describe('Inference', () => {
     url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     stream = false;
     includeUsage = false;
+    idempotency = undefined;
     timeouts = { headersMs: null, silenceMs: null, totalMs: null };
   });
 
@@ -78,6 +80,7 @@ describe('Inference', () => {
     promptLikely: 10,
     promptBound: 20,
     timeouts,
+    idempotency,
     traceparent: undefined,
     startedMs: clock.monotonicMs(),
     headers: { 'x-request-id': 'r1' },

@@ -10,11 +10,13 @@ import {
 } from '@tunan/contracts';
 import { Fault, type Clock } from '@tunan/kernel';
 import { sendFault, type Logger } from '@tunan/service-kit';
+import { invalidApiKey } from '../domain/bearer-token.js';
 import { answerTimes, type ClientTimeouts } from '../domain/client-timeouts.js';
 import { denialFault } from '../domain/denial.js';
 import { limitHeaders } from '../domain/limit-headers.js';
 import type { Principals } from '../principals.js';
 import { Admission, type Denied, type Granted } from './admission.js';
+import { Idempotency, type IdempotencyMark, type KeyedRequest, type Replay } from './idempotency.js';
 import type { OpenExchanges } from './open-exchanges.js';
 import { Settlement } from './settlement.js';
 import { StreamAnswer } from './stream-answer.js';
@@ -41,6 +43,8 @@ export interface InferenceRequest {
   readonly promptLikely: number;
   readonly promptBound: number;
   readonly timeouts: ClientTimeouts;
+  /** By what the client would know this request again, and its body as it came. */
+  readonly idempotency: { readonly key: string; readonly body: Buffer } | undefined;
   readonly traceparent: string | undefined;
   readonly startedMs: number;
   /** Headers that every answer to this request has. */
@@ -59,6 +63,7 @@ export interface InferenceTimes {
 /** The sequence of every paid request: admit, exchange, answer and settle. */
 export class Inference {
   readonly #admission: Admission;
+  readonly #idempotency: Idempotency;
 
   constructor(
     private readonly auth: AuthPort,
@@ -70,33 +75,67 @@ export class Inference {
     private readonly times: InferenceTimes,
   ) {
     this.#admission = new Admission(auth, clock, logger);
+    this.#idempotency = new Idempotency(auth, logger);
   }
 
   /**
    * Answers one request.
-   * @throws Fault `invalid_api_key` if the key works no longer; every other failure is an answer
+   * @throws Fault if the key works no longer, or was used with an idempotency key that stands for another request or
+   * answer; every other failure is an answer
    */
   run(request: InferenceRequest, response: ServerResponse): Promise<void> {
     return this.exchanges.during(() => this.#run(request, response));
   }
 
   async #run(request: InferenceRequest, response: ServerResponse): Promise<void> {
+    let mark: IdempotencyMark | undefined;
     try {
+      if (request.idempotency !== undefined) {
+        const begun = await this.#idempotency.begin(keyedRequest(request, request.idempotency));
+        if (begun.kind === 'replay') return await this.#replay(request, begun, response);
+        mark = begun;
+      }
       const reply = await this.#admission.admit(admitRequest(request));
       if (reply.outcome === 'denied') {
+        await mark?.end({ kind: 'failed' });
         return this.#deny(request, reply, response);
       }
       if (response.destroyed) {
+        await mark?.end({ kind: 'failed' });
         return await this.#admission.giveUp(request.requestId, request.principal.accountId, true);
       }
-      await this.#exchange(request, reply, response);
+      await this.#exchange(request, reply, mark, response);
     } catch (error) {
       const fault = Fault.from(error);
-      if (fault.code === 'invalid_api_key') throw fault;
+      if (fault.spec.owner === 'client') throw fault;
+      // Only an admission that was not answered leads here: what was exchanged has ended its mark itself.
+      await mark?.end({ kind: 'failed' });
       if (fault.code === 'internal_error')
         this.logger.error({ requestId: request.requestId, err: fault.cause }, fault.message);
       sendFault(response, fault, this.#commonHeaders(request, null));
     }
+  }
+
+  /** Answers as the first time: nothing is admitted and nothing charged, but the key must still be good. */
+  async #replay(request: InferenceRequest, replay: Replay, response: ServerResponse): Promise<void> {
+    const { accountId, keyId } = request.principal;
+    const account = await this.auth.inspect({ accountId, keyId, countedAs: 'read' });
+    if (account.outcome === 'cold')
+      throw new Fault('service_unavailable', 'The account is being loaded. Please retry.', {
+        retryAfterMs: account.retryAfterMs,
+      });
+    if (!account.keyActive) throw invalidApiKey();
+    if (account.retryAfterMs !== null)
+      throw new Fault('rate_limit_exceeded', 'Rate limit reached: too many replays per minute.', {
+        retryAfterMs: account.retryAfterMs,
+      });
+    response.writeHead(200, {
+      ...this.#commonHeaders(request, account.limits),
+      'x-tunan-replayed': replay.firstRequestId,
+      'content-type': 'application/json; charset=utf-8',
+      'content-length': replay.body.length,
+    });
+    response.end(replay.body);
   }
 
   #deny(request: InferenceRequest, denied: Denied, response: ServerResponse): void {
@@ -108,7 +147,12 @@ export class Inference {
     sendFault(response, fault, this.#commonHeaders(request, denied.limits));
   }
 
-  async #exchange(request: InferenceRequest, granted: Granted, response: ServerResponse): Promise<void> {
+  async #exchange(
+    request: InferenceRequest,
+    granted: Granted,
+    mark: IdempotencyMark | undefined,
+    response: ServerResponse,
+  ): Promise<void> {
     const abort = new AbortController();
     const { auth, clock, logger } = this;
     const settlement = new Settlement(
@@ -123,6 +167,7 @@ export class Inference {
       response,
       clock,
       settlement,
+      mark,
       headers: (served: Served | null) => this.#headers(request, granted, served),
       abort: () => abort.abort(),
       closed: () => this.exchanges.delete(answer),
@@ -213,6 +258,17 @@ export class Inference {
     return fault;
   }
 }
+
+const keyedRequest = (
+  { requestId, apiKey, principal, operation }: InferenceRequest,
+  { key, body }: NonNullable<InferenceRequest['idempotency']>,
+): KeyedRequest => ({
+  requestId,
+  apiKey,
+  keyId: principal.keyId,
+  idempotencyKey: key,
+  content: [operation, body],
+});
 
 const admitRequest = (request: InferenceRequest) => ({
   requestId: request.requestId,

@@ -1,5 +1,12 @@
 import type { AuthPort } from '@tunan/contracts';
-import { type Hold, type Served, type SettleOutcome, type SettleReply, type Usage } from '@tunan/contracts';
+import {
+  type Hold,
+  type Served,
+  type SettleOutcome,
+  type SettleReply,
+  type SettleRequest,
+  type Usage,
+} from '@tunan/contracts';
 import { Fault, type Clock } from '@tunan/kernel';
 import type { Logger } from '@tunan/service-kit';
 
@@ -50,10 +57,11 @@ export class Settlement {
 
   /**
    * Renews the lease if it is time, with the progress so far.
+   * @returns true if it was
    * @param onSettled called if the request was settled without us: its answer must end
    */
-  renewIfDue(nowMs: number, deliveredTokens: number, onSettled: () => void): void {
-    if (nowMs < this.#renewAtMs || this.#renewing || this.ending) return;
+  renewIfDue(nowMs: number, deliveredTokens: number, onSettled: () => void): boolean {
+    if (nowMs < this.#renewAtMs || this.#renewing || this.ending) return false;
     this.#renewing = true;
     this.#renewAtMs = nowMs + this.#renewAfterMs;
     this.auth
@@ -71,10 +79,12 @@ export class Settlement {
       .finally(() => {
         this.#renewing = false;
       });
+    return true;
   }
 
-  async #settle({ outcome, usage, deliveredTokens, served }: Ending): Promise<SettleReply> {
-    const request = {
+  /** What {@link settle} asks for. */
+  requestFor({ outcome, usage, deliveredTokens, served }: Ending): SettleRequest {
+    return {
       hold: this.hold,
       outcome,
       usage,
@@ -82,6 +92,10 @@ export class Settlement {
       served,
       traceparent: this.traceparent ?? null,
     };
+  }
+
+  async #settle(ending: Ending): Promise<SettleReply> {
+    const request = this.requestFor(ending);
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await this.auth.settle(request);

@@ -3,6 +3,7 @@ import type { ReplySink, ReplyStream, Served, SettleReply, Usage } from '@tunan/
 import { errorBody, Fault, type Clock } from '@tunan/kernel';
 import { sendFault } from '@tunan/service-kit';
 import { withCost } from '../domain/usage-json.js';
+import type { IdempotencyMark } from './idempotency.js';
 import type { OpenExchange } from './open-exchanges.js';
 import type { Settlement } from './settlement.js';
 
@@ -29,6 +30,8 @@ export interface StreamAnswerOptions {
   readonly times: StreamTimes;
   /** Response headers at the moment they go out; `served` is null if nothing has answered yet. */
   readonly headers: (served: Served | null) => Record<string, string>;
+  /** Set if the client may ask for the same answer again; streams are not kept. */
+  readonly mark: IdempotencyMark | undefined;
   /** Tells the stages below that the client went away. */
   readonly abort: () => void;
   /** Called once, when everything is settled and written. */
@@ -90,10 +93,11 @@ export class StreamAnswer implements ReplySink, OpenExchange {
   tick(nowMs: number): void {
     if (this.#ended) return;
     const { times, settlement } = this.options;
-    settlement.renewIfDue(nowMs, this.#delivered, () => {
+    const renewed = settlement.renewIfDue(nowMs, this.#delivered, () => {
       this.fail(new Fault('internal_error', 'The request was ended.', { internal: 'settled by another' }));
       this.options.abort();
     });
+    if (renewed) this.options.mark?.renew();
     if (this.#clientGone) return;
     if (this.#blockedSinceMs !== undefined) {
       if (nowMs - this.#blockedSinceMs >= times.writeStallMs) this.options.response.destroy();
@@ -122,6 +126,7 @@ export class StreamAnswer implements ReplySink, OpenExchange {
     // Once the answer is whole it is charged as such, also if the client has just left.
     try {
       const charge = await this.#settle('completed');
+      await this.options.mark?.end({ kind: 'not-stored' });
       if (this.#clientGone) return;
       this.#writeHead();
       if (this.options.includeUsage && this.#usageFrame !== undefined)
@@ -142,6 +147,8 @@ export class StreamAnswer implements ReplySink, OpenExchange {
     } catch {
       // Logged where it happened; the lease of the hold decides.
     } finally {
+      // What a client has left it was charged for, and can't have again; what broke it may ask for anew.
+      await this.options.mark?.end({ kind: this.#clientGone && this.#contentSent ? 'not-stored' : 'failed' });
       this.#writeError(fault);
       this.options.closed();
     }

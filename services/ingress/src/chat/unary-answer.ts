@@ -3,14 +3,17 @@ import type { ExchangeReply, Served } from '@tunan/contracts';
 import { Fault } from '@tunan/kernel';
 import { sendFault } from '@tunan/service-kit';
 import { withCost } from '../domain/usage-json.js';
+import type { IdempotencyMark } from './idempotency.js';
 import type { OpenExchange } from './open-exchanges.js';
-import type { Settlement } from './settlement.js';
+import type { Ending, Settlement } from './settlement.js';
 
 /** What a unary answer needs from its surroundings. */
 export interface UnaryAnswerOptions {
   readonly response: ServerResponse;
   readonly settlement: Settlement;
   readonly headers: (served: Served | null) => Record<string, string>;
+  /** Set if the client may ask for the same answer again. */
+  readonly mark: IdempotencyMark | undefined;
   readonly abort: () => void;
   readonly closed: () => void;
 }
@@ -32,15 +35,20 @@ export class UnaryAnswer implements OpenExchange {
   async send(reply: Extract<ExchangeReply, { kind: 'unary' }>): Promise<void> {
     if (this.#ended) return;
     this.#ended = true;
-    const { response, settlement } = this.options;
+    const { response, settlement, mark } = this.options;
     try {
       const { usage, outputTokens, served } = reply;
-      const charge = await settlement.settle({
+      const ending: Ending = {
         outcome: this.#clientGone ? 'aborted' : 'completed',
         usage,
         deliveredTokens: outputTokens,
         served,
-      });
+      };
+      if (this.#clientGone) await mark?.end({ kind: 'failed' });
+      // If this fails nothing is settled: should the answer have been kept all the same, a replay settles it; else the
+      // lease of the hold ends it without a charge.
+      else await mark?.answered(reply.body, settlement.requestFor(ending));
+      const charge = await settlement.settle(ending);
       if (this.#clientGone) return;
       const replace = usage === null || charge.flags.length > 0;
       const body = withCost(reply.body, '', {
@@ -49,6 +57,7 @@ export class UnaryAnswer implements OpenExchange {
         served: null,
         replace,
       });
+      mark?.settled(body);
       response.writeHead(200, {
         ...this.options.headers(served),
         'content-type': 'application/json; charset=utf-8',
@@ -72,6 +81,7 @@ export class UnaryAnswer implements OpenExchange {
     } catch {
       // Logged where it happened; the lease of the hold decides.
     } finally {
+      await this.options.mark?.end({ kind: 'failed' });
       sendFault(this.options.response, fault, this.options.headers(null));
       this.options.closed();
     }
@@ -79,12 +89,13 @@ export class UnaryAnswer implements OpenExchange {
 
   tick(nowMs: number): void {
     if (this.#ended) return;
-    this.options.settlement.renewIfDue(nowMs, 0, () => {
+    const renewed = this.options.settlement.renewIfDue(nowMs, 0, () => {
       void this.fail(
         new Fault('internal_error', 'The request was ended.', { internal: 'settled by another' }),
       );
       this.options.abort();
     });
+    if (renewed) this.options.mark?.renew();
   }
 
   interrupt(): void {

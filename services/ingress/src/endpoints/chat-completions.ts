@@ -12,6 +12,7 @@ import { checkThinking } from '../domain/thinking.js';
 import { readTraceparent } from '../domain/traceparent.js';
 import { validateChat } from '../domain/validate-chat.js';
 import type { AuthenticatedRequest, Endpoint } from '../public-api.js';
+import { readIdempotency } from './read-idempotency.js';
 
 /** `POST /v1/chat/completions`. */
 export class ChatCompletions implements Endpoint {
@@ -50,6 +51,7 @@ export class ChatCompletions implements Endpoint {
         ceiling,
         promptLikely: Math.min(estimate.likely, model.contextTokens),
         promptBound: Math.min(estimate.bound, model.contextTokens),
+        idempotency: readIdempotency(request),
         timeouts: readClientTimeouts(request.raw.headers),
         traceparent: readTraceparent(request.raw.headers['traceparent']),
       },

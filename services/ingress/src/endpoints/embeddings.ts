@@ -9,6 +9,7 @@ import { requestedModel } from '../domain/requested-model.js';
 import { readTraceparent } from '../domain/traceparent.js';
 import { hasTokenIds, toTexts, validateEmbeddings } from '../domain/validate-embeddings.js';
 import type { AuthenticatedRequest, Endpoint } from '../public-api.js';
+import { readIdempotency } from './read-idempotency.js';
 
 /** `POST /v1/embeddings`. */
 export class Embeddings implements Endpoint {
@@ -44,6 +45,7 @@ export class Embeddings implements Endpoint {
         ceiling: 0,
         promptLikely: estimate.likely,
         promptBound: estimate.bound,
+        idempotency: readIdempotency(request),
         timeouts: readClientTimeouts(request.raw.headers),
         traceparent: readTraceparent(request.raw.headers['traceparent']),
       },

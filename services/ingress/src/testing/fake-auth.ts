@@ -2,8 +2,10 @@ import {
   AuthPort,
   type AdmitReply,
   type AdmitRequest,
+  type BeginIdempotentReply,
   type CountedAs,
   type Hold,
+  type IdempotentEnd,
   type InspectReply,
   type Principal,
   type SettleRequest,
@@ -27,6 +29,10 @@ export class FakeAuth extends AuthPort {
   /** What `inspect` answers, and what it was asked. */
   inspection: InspectReply | Error = { outcome: 'cold', retryAfterMs: 1_000 };
   readonly inspections: { countedAs: CountedAs }[] = [];
+  /** What `beginIdempotent` answers, what `endIdempotent` was told, and how it fails. */
+  idempotent: BeginIdempotentReply = { outcome: 'begun' };
+  readonly ends: IdempotentEnd[] = [];
+  endFailure: Error | undefined;
   renewal: 'renewed' | 'settled' = 'renewed';
   leaseMs = 60_000;
 
@@ -82,6 +88,13 @@ export class FakeAuth extends AuthPort {
   };
 
   findUsage: AuthPort['findUsage'] = () => Promise.resolve({ event: null });
+  beginIdempotent: AuthPort['beginIdempotent'] = () => Promise.resolve(this.idempotent);
+
+  endIdempotent: AuthPort['endIdempotent'] = ({ end }) => {
+    this.ends.push(end);
+    return this.endFailure === undefined ? Promise.resolve({}) : Promise.reject(this.endFailure);
+  };
+
   publish: AuthPort['publish'] = () => Promise.resolve({});
   refresh: AuthPort['refresh'] = () => Promise.resolve({});
   catalog: AuthPort['catalog'] = () => Promise.resolve({ snapshot: null });

@@ -1,0 +1,23 @@
+import type { BeginIdempotentReply, IdempotentEnd, IdempotentRequest } from '@tunan/contracts';
+
+/**
+ * What became of requests with an idempotency key. Per key of a customer and idempotency key there is one mark, set by
+ * the first request and replaced only when it has run out: a running one with its lease, an answered one after a day.
+ */
+export abstract class IdempotentAnswers {
+  /**
+   * Sets the mark, or says what became of the request that holds it.
+   * @param requestHash hash of the request, hex; another one is `reused`
+   * @throws Fault `service_unavailable` if that can't be told
+   */
+  abstract begin(request: IdempotentRequest, requestHash: string): Promise<BeginIdempotentReply>;
+
+  /**
+   * Changes the mark of a request, if it is still its own.
+   * @throws Fault `service_unavailable`
+   */
+  abstract end(request: IdempotentRequest, end: IdempotentEnd): Promise<void>;
+
+  /** Removes marks that have run out; returns how many. */
+  abstract purge(limit: number): Promise<number>;
+}

@@ -1,0 +1,148 @@
+import {
+  authContract,
+  REPLAY_BYTES_MAX,
+  type AuthPort,
+  type IdempotentEnd,
+  type IdempotentRequest,
+  type SettleRequest,
+} from '@tunan/contracts';
+import { Fault } from '@tunan/kernel';
+import type { Logger } from '@tunan/service-kit';
+import { z } from 'zod';
+import { withCost } from '../domain/usage-json.js';
+import { AnswerSeal } from './answer-seal.js';
+
+/** A request whose client says by which key it would know it again. */
+export interface KeyedRequest {
+  readonly requestId: string;
+  readonly keyId: string;
+  readonly apiKey: string;
+  readonly idempotencyKey: string;
+  /** What makes it the same request: its operation and its body. */
+  readonly content: readonly (string | Buffer)[];
+}
+
+/** The answer to the first request with a key, once more. */
+export interface Replay {
+  readonly kind: 'replay';
+  readonly firstRequestId: string;
+  readonly body: Buffer;
+}
+
+/** An answer before its charge is known; with all that settles it again, should this process end before that. */
+const unsettledAnswer = z.object({ body: z.base64(), settle: authContract.calls.settle.request });
+
+/** Recognises requests that a client sends again, so that an answer is billed once however often it is asked for. */
+export class Idempotency {
+  constructor(
+    private readonly auth: AuthPort,
+    private readonly logger: Logger,
+  ) {}
+
+  /**
+   * Marks the first request with a key, or replays its answer.
+   * @throws Fault 409 if the first is still running or its answer was not kept, 422 if it was another request
+   */
+  async begin(request: KeyedRequest): Promise<IdempotencyMark | Replay> {
+    const seal = new AnswerSeal(request.apiKey);
+    const idempotencyHash = seal.hash(request.idempotencyKey);
+    const { keyId, requestId } = request;
+    const marked: IdempotentRequest = { keyId, requestId, idempotencyHash };
+    const requestHash = seal.hash(...request.content);
+    const reply = await this.auth.beginIdempotent({ ...marked, requestHash });
+    switch (reply.outcome) {
+      case 'begun':
+        return new IdempotencyMark(this.auth, this.logger, marked, seal);
+      case 'answered': {
+        const first: IdempotentRequest = { ...marked, requestId: reply.requestId };
+        const opened = seal.open(reply.sealed, idempotencyHash);
+        const body = reply.settled ? opened : await this.#settleFirst(first, opened, seal);
+        return { kind: 'replay', firstRequestId: reply.requestId, body };
+      }
+      case 'running':
+        throw new Fault(
+          'idempotency_in_progress',
+          `The first request with this Idempotency-Key, ${reply.requestId}, is still running.`,
+        );
+      case 'not-stored':
+        throw new Fault(
+          'answer_not_stored',
+          `The request with this Idempotency-Key, ${reply.requestId}, was answered by a stream or by more than ${REPLAY_BYTES_MAX / 1_024} KiB, which is not kept.`,
+        );
+      case 'reused':
+        throw new Fault(
+          'idempotency_key_reused',
+          'This Idempotency-Key was used for another request. Use a new key for every new request.',
+        );
+    }
+  }
+
+  /** The process that had the answer ended before its bill: what it would have done is done now, with its own request. */
+  async #settleFirst(first: IdempotentRequest, opened: Buffer, seal: AnswerSeal): Promise<Buffer> {
+    const { body, settle } = unsettledAnswer.parse(JSON.parse(opened.toString()));
+    const charge = await this.auth.settle(settle);
+    const { usage, cost, flags } = charge;
+    const replace = settle.usage === null || flags.length > 0;
+    const whole = withCost(Buffer.from(body, 'base64'), '', { usage, cost, served: null, replace });
+    new IdempotencyMark(this.auth, this.logger, first, seal).settled(whole);
+    return whole;
+  }
+}
+
+/** The mark of a running request. */
+export class IdempotencyMark {
+  readonly kind = 'mark';
+
+  constructor(
+    private readonly auth: AuthPort,
+    private readonly logger: Logger,
+    private readonly request: IdempotentRequest,
+    private readonly seal: AnswerSeal,
+  ) {}
+
+  /** Begins the lease of the mark anew, with that of the hold. */
+  renew(): void {
+    void this.end({ kind: 'running' });
+  }
+
+  /**
+   * Keeps a whole answer before it is settled.
+   * @throws Fault if it could not be kept: an answer that is billed and lost could be billed twice
+   */
+  async answered(body: Buffer, settle: SettleRequest): Promise<void> {
+    const end: IdempotentEnd =
+      body.length > REPLAY_BYTES_MAX
+        ? { kind: 'not-stored' }
+        : {
+            kind: 'answered',
+            settled: false,
+            sealed: this.#sealed(
+              JSON.stringify({
+                body: body.toString('base64'),
+                settle: z.encode(authContract.calls.settle.request, settle),
+              }),
+            ),
+          };
+    await this.auth.endIdempotent({ ...this.request, end });
+  }
+
+  /** Keeps the answer as the client gets it. If that fails, a replay settles once more, with the same result. */
+  settled(body: Buffer): void {
+    if (body.length > REPLAY_BYTES_MAX) return;
+    void this.end({ kind: 'answered', settled: true, sealed: this.#sealed(body) });
+  }
+
+  /** Says how the request ended. A failure is logged: the lease of the mark decides then. */
+  async end(end: IdempotentEnd): Promise<void> {
+    try {
+      await this.auth.endIdempotent({ ...this.request, end });
+    } catch (error) {
+      const { requestId } = this.request;
+      this.logger.warn({ requestId, err: Fault.from(error).message }, 'idempotency mark not changed');
+    }
+  }
+
+  #sealed(answer: Buffer | string): string {
+    return this.seal.seal(Buffer.from(answer), this.request.idempotencyHash);
+  }
+}
