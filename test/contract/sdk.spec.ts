@@ -7,7 +7,7 @@ import { describeLangChain } from './describe-langchain.js';
 import { describeOpenAiSdk } from './describe-openai-sdk.js';
 
 /** Chat models that the suite runs for. */
-const CHAT_MODELS = ['deepseek-chat'];
+const CHAT_MODELS = ['deepseek-chat', 'qwen3.7-plus', 'glm-4-plus', 'minimax-m3'];
 const EMBEDDING_MODELS = [
   ['text-embedding-v3', 1_024],
   ['embedding-3', 2_048],
