@@ -19,7 +19,7 @@ import { FULL, QUICK, scenarios } from './scenarios.mjs';
 const RESULTS = fileURLToPath(new URL('results/', import.meta.url));
 const HELP = `Usage: npm run bench -- [options]
 
-  --quick             fewer and shorter rounds: about two minutes instead of ten
+  --quick             fewer and shorter rounds: about four minutes instead of fifteen
   --only A,B          only these scenarios; no memory
   --against DIR       measure another checkout, which is built, in the same run
   --profile SCENARIO  run one scenario under V8's profiler and print where the time goes, by thread

@@ -34,6 +34,8 @@ export class Child {
     for (const stream of [this.process.stdout, this.process.stderr])
       stream.on('data', (chunk) => (this.#output = (this.#output + chunk).slice(-20_000)));
     this.exited = new Promise((resolve) => this.process.once('exit', resolve));
+    /** Later than the exit: all that was printed has been read. */
+    this.closed = new Promise((resolve) => this.process.once('close', resolve));
     this.process.once('error', (error) => (this.#output += error.message));
     this.process.stdin.on('error', () => undefined);
     favour(this.process.pid);

@@ -48,7 +48,7 @@ export class Rig {
     generator.process.stdin.end(request);
     const late = setTimeout(() => generator.process.kill('SIGKILL'), WINDOW_MS_MAX);
     const watching = during();
-    const code = await generator.exited;
+    const code = await generator.closed;
     clearTimeout(late);
     await watching;
     if (code !== 0) throw new Error(`the load generator ended with ${code}: ${generator.output}`);
