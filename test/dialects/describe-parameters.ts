@@ -129,6 +129,13 @@ export const describeParameters = (platform: () => Platform): void => {
     });
   });
 
+  it.each([true, false])('deepseek-chat tells how sure it was, streamed %s', async (stream) => {
+    const { answer } = await ask('deepseek-chat', { stream, logprobs: true, top_logprobs: 2 });
+    expect(answer.headers.get('x-tunan-provider')).toBe('simulator');
+    expect(answer.text).toMatch(/"logprobs":\{"content":\[\{"token":/);
+    expect(answer.text).toContain('"top_logprobs":[');
+  });
+
   it.each([
     ['glm-4-flash', { logprobs: true }, 'logprobs'],
     ['qwen-coder-plus', { logit_bias: { 1: 2 } }, 'logit_bias'],

@@ -28,4 +28,6 @@ export interface Ask {
   readonly promptTokens: number;
   /** Thinking stands in tags inside the content (MiniMax without `reasoning_split`). */
   readonly thinkingInContent: boolean;
+  /** Log probabilities are asked for, with so many alternatives per token. */
+  readonly logprobs?: { readonly alternatives: number };
 }

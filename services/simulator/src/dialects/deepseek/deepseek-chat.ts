@@ -130,5 +130,8 @@ export const readDeepSeekChat = (body: Record<string, unknown>): Ask => {
     n: 1,
     promptTokens,
     thinkingInContent: false,
+    ...(reader.boolean('logprobs') === true && {
+      logprobs: { alternatives: Number(body['top_logprobs'] ?? 0) },
+    }),
   };
 };

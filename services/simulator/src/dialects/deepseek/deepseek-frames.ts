@@ -40,7 +40,8 @@ export const deepseekBody = (generation: Generation): WholeBody => {
         })),
       }),
     },
-    logprobs: null,
+    logprobs:
+      ask.logprobs === undefined ? null : { content: answer.content.map(probabilityOf(ask.logprobs)) },
     finish_reason: answer.finish,
   }));
   const head = JSON.stringify({
@@ -53,6 +54,22 @@ export const deepseekBody = (generation: Generation): WholeBody => {
   });
   return { text: usage === undefined ? head : `${head.slice(0, -1)},"usage":${usage}}`, usage };
 };
+
+/** A token's log probability, and as many alternatives as were asked for: the simulator is always sure. */
+const probabilityOf =
+  ({ alternatives }: NonNullable<Generation['ask']['logprobs']>) =>
+  (token: string): Record<string, unknown> => {
+    const sure = { token, logprob: 0, bytes: [...Buffer.from(token)] };
+    const others = Array.from({ length: alternatives }, (_, at) =>
+      at === 0 ? sure : { token: `${token}${at}`, logprob: -10 * at, bytes: null },
+    );
+    return { ...sure, top_logprobs: others };
+  };
+
+const logprobsOf = (step: Step, { logprobs }: Generation['ask']): string =>
+  logprobs === undefined || step.kind !== 'content'
+    ? 'null'
+    : JSON.stringify({ content: [probabilityOf(logprobs)(step.text)] });
 
 const chunkHead = ({ requestId, createdS, ask }: Generation): string =>
   `{"id":"${requestId}","object":"chat.completion.chunk","created":${createdS},"model":"${ask.model}",` +
@@ -105,14 +122,18 @@ function* ending(generation: Generation, finish: string | null, done: boolean): 
 export function* deepseekFrames(generation: Generation): Generator<Frame> {
   const { ask, requestId, behaviour } = generation;
   const head = `data: ${chunkHead(generation)}{"index":0,"delta":`;
-  const tail = `,"logprobs":null,"finish_reason":null}],"usage":null}\n\n`;
+  const end = `,"finish_reason":null}],"usage":null}\n\n`;
+  const tail = `,"logprobs":null${end}`;
   const role = ask.thinking
     ? '{"role":"assistant","content":null,"reasoning_content":""}'
     : '{"role":"assistant","content":""}';
   yield plainFrame(': keep-alive\n\n');
   yield plainFrame(head + role + tail);
   for (const step of stepsOf(generation))
-    yield stepFrame(head + deltaOf(step, ask.thinking, requestId) + tail, step);
+    yield stepFrame(
+      `${head}${deltaOf(step, ask.thinking, requestId)},"logprobs":${logprobsOf(step, ask)}${end}`,
+      step,
+    );
   yield* ending(generation, generation.answers[0]!.finish, behaviour.done ?? true);
 }
 
