@@ -1,7 +1,7 @@
 import { createServer, request as startRequest, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { apiKeyDigest, Fault, generateApiKey } from '@tunan/kernel';
+import { apiKeyDigest, Fault, FAULTS, generateApiKey } from '@tunan/kernel';
 import { TestClock } from '@tunan/kernel/testing';
 import { createLogger } from '@tunan/service-kit';
 import { eventually } from '@tunan/testing';
@@ -236,6 +236,26 @@ describe('PublicApi', () => {
       '{}',
     );
     expect([text.status, text.error!.code]).toEqual([415, 'unsupported_media_type']);
+  });
+
+  it('describes every endpoint and every error, without a key', async () => {
+    const { status, text } = await call('GET', '/openapi.json', {});
+    expect(status).toBe(200);
+    const document = JSON.parse(text) as {
+      openapi: string;
+      paths: Record<
+        string,
+        Record<string, { summary: string; responses: Record<string, { description: string }> }>
+      >;
+    };
+    expect(document.openapi).toBe('3.1.0');
+    expect(Object.keys(document.paths)).toEqual([CHAT, '/v1/models', '/v1/models/{id}']);
+    const { summary, responses } = document.paths[CHAT]!['post']!;
+    expect(summary).not.toBe('');
+    for (const spec of Object.values(FAULTS))
+      if (spec.code !== 'client_closed')
+        expect(responses[String(spec.status)]!.description.split(', ')).toContain(String(spec.code));
+    expect((await call('POST', '/openapi.json')).headers.get('allow')).toBe('GET, OPTIONS');
   });
 
   it('echoes a client’s own request id if it is short and printable', async () => {

@@ -10,6 +10,7 @@ import { corsHeaders, preflightHeaders } from './domain/cors.js';
 import { frameworkFault } from './domain/framework-fault.js';
 import type { Intake, Place } from './domain/intake.js';
 import { checkMediaType } from './domain/media-type.js';
+import { OPENAPI_PATH, openApiDocument } from './domain/openapi.js';
 import { unknownPath } from './domain/unknown-path.js';
 import type { Principals } from './principals.js';
 import type { Refusal, Refusals } from './refusals.js';
@@ -43,7 +44,7 @@ export interface PublicApiOptions {
 }
 
 /** Path prefixes that the public API answers. */
-const PREFIXES = ['/v1', '/api', '/dashboard'];
+const PREFIXES = ['/v1', '/api', '/dashboard', OPENAPI_PATH];
 
 interface Known extends RequestContext {
   apiKey: string;
@@ -69,7 +70,7 @@ const METHODS = ['GET', 'POST'] as const;
  */
 export class PublicApi {
   readonly #fastify: FastifyInstance;
-  readonly #routes: { readonly method: string; readonly pattern: RegExp }[] = [];
+  readonly #routes: { readonly method: string; readonly path: string; readonly pattern: RegExp }[] = [];
 
   constructor(
     private readonly principals: Principals,
@@ -99,7 +100,7 @@ export class PublicApi {
 
   /** Adds an endpoint. */
   route(endpoint: Endpoint): void {
-    this.#routes.push({ method: endpoint.method, pattern: patternOf(endpoint.path) });
+    this.#routes.push({ method: endpoint.method, path: endpoint.path, pattern: patternOf(endpoint.path) });
     this.#fastify.route({
       method: endpoint.method,
       url: endpoint.path,
@@ -109,12 +110,28 @@ export class PublicApi {
 
   /** The surface that the host mounts. */
   async surface(): Promise<HttpSurface> {
+    this.#describe();
     await this.#fastify.ready();
     return {
       listener: 'public',
       prefixes: PREFIXES,
       handle: (request, response) => this.#fastify.routing(request, response),
     };
+  }
+
+  /** Serves the document of all endpoints, to anybody. */
+  #describe(): void {
+    const document = Buffer.from(JSON.stringify(openApiDocument(this.#routes)));
+    this.#routes.push({ method: 'GET', path: OPENAPI_PATH, pattern: patternOf(OPENAPI_PATH) });
+    this.#fastify.get(OPENAPI_PATH, (request, reply) => {
+      reply.hijack();
+      reply.raw.writeHead(200, {
+        ...this.#context(request).headers,
+        'content-type': 'application/json; charset=utf-8',
+        'content-length': document.length,
+      });
+      reply.raw.end(document);
+    });
   }
 
   close(): Promise<void> {
@@ -125,6 +142,7 @@ export class PublicApi {
   #begin(request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
     const known = this.#context(request);
     if (request.method === 'OPTIONS') return this.#preflight(request, reply);
+    if (!request.is404 && request.routeOptions.url === OPENAPI_PATH) return done();
     const refuse = (error: unknown): void => {
       // Without this hook's end Fastify would read the body of a request that nobody handles.
       this.#answerError(request.is404 ? this.#notFound(request) : error, request, reply);
