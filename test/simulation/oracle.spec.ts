@@ -21,6 +21,8 @@ const story = (
   leftBeforeEnd: false,
   settle: 'answered',
   renewed: [],
+  proven: 0,
+  fileReplaced: false,
   gatewayDied: false,
   settlementLost: false,
   client: { status: 200, delivered: 40, complete: true, left: false, cost: undefined, ...client },
@@ -82,6 +84,19 @@ describe('the charging rules', () => {
     [
       'a gateway that died before settling leaves nothing, or what a renewal proves',
       story({ settle: 'none', gatewayDied: true, renewed: [0, 25] }, { complete: false }),
+      [...exactly(0n), ...exactly(150_000n)],
+    ],
+    [
+      'what an answered renewal proves is charged at least',
+      story({ settle: 'none', gatewayDied: true, renewed: [10, 25], proven: 25 }, { complete: false }),
+      exactly(150_000n),
+    ],
+    [
+      'unless the store lost its file since',
+      story(
+        { settle: 'none', gatewayDied: true, renewed: [25], proven: 25, fileReplaced: true },
+        { complete: false },
+      ),
       [...exactly(0n), ...exactly(150_000n)],
     ],
     [

@@ -85,15 +85,18 @@ const settledCharge = (story: Story): ChargeRange => {
   return exactly(estimate(story, plan.stream ? client.delivered : story.produced));
 };
 
-/** What a request whose gateway died may cost: nothing, or what a renewal proves that the client had. */
-const lostCharges = (story: Story): ChargeRange[] => [
-  NOTHING,
-  ...(story.plan.stream
-    ? story.renewed
-        .filter((delivered) => delivered > 0)
-        .map((delivered) => exactly(estimate(story, delivered)))
-    : []),
-];
+/**
+ * What a request whose gateway died may cost: what a renewal proves that the client had, where one was answered and the
+ * store still has its file; else perhaps nothing.
+ */
+const lostCharges = (story: Story): ChargeRange[] => {
+  const proven = story.plan.stream && !story.fileReplaced ? story.proven : 0;
+  const told = story.plan.stream
+    ? story.renewed.filter((delivered) => delivered > 0 && delivered >= proven)
+    : [];
+  const estimates = told.map((delivered) => exactly(estimate(story, delivered)));
+  return proven > 0 ? estimates : [NOTHING, ...estimates];
+};
 
 /**
  * The charges that the rules allow for a request: one exact figure wherever client, provider and gateway know how it

@@ -71,8 +71,11 @@ export interface Story {
   leftBeforeEnd: boolean;
   /** The settlements that were sent, and whether one was answered. */
   settle: 'none' | 'sent' | 'answered';
-  /** Progress that renewals told. */
+  /** Progress that renewals told, and the most that one told which was answered. */
   readonly renewed: number[];
+  proven: number;
+  /** The store's file was lost, or replaced by an older copy, while this request was under way or later. */
+  fileReplaced: boolean;
   gatewayDied: boolean;
   /** The settlement was in the part of the store's file that was lost. */
   settlementLost: boolean;

@@ -195,6 +195,7 @@ export class World {
     if (!replaced || (fileFate === 'older' && copy === undefined)) return this.store.restart();
     this.trace.line('the store file is', fileFate);
     this.fileReplaced = true;
+    for (const story of this.stories.values()) story.fileReplaced = true;
     if (copy === undefined) this.store.reset(`generation-${this.#lives}`);
     else this.store.restore(copy);
     for (const requestId of this.witness.fileReplaced(copy)) {
@@ -249,9 +250,12 @@ export class World {
     return new GatewayHost(process, noted, (requestId) => this.stories.get(requestId)!);
   }
 
-  #renew(auth: AuthPort, request: Parameters<AuthPort['renew']>[0]): ReturnType<AuthPort['renew']> {
-    this.stories.get(request.hold.requestId)!.renewed.push(request.deliveredTokens);
-    return auth.renew(request);
+  async #renew(auth: AuthPort, request: Parameters<AuthPort['renew']>[0]): ReturnType<AuthPort['renew']> {
+    const story = this.stories.get(request.hold.requestId)!;
+    story.renewed.push(request.deliveredTokens);
+    const reply = await auth.renew(request);
+    if (reply.outcome === 'renewed') story.proven = Math.max(story.proven, request.deliveredTokens);
+    return reply;
   }
 
   async #settle(auth: AuthPort, request: SettleRequest): ReturnType<AuthPort['settle']> {
@@ -310,6 +314,8 @@ export class World {
       leftBeforeEnd: false,
       settle: 'none',
       renewed: [],
+      proven: 0,
+      fileReplaced: false,
       gatewayDied: false,
       settlementLost: false,
       client: connection.view,
