@@ -71,7 +71,7 @@ export interface Story {
   leftBeforeEnd: boolean;
   /** The settlements that were sent, and whether one was answered. */
   settle: 'none' | 'sent' | 'answered';
-  /** Progress that renewals told, and the most that one told which was answered. */
+  /** What the client had at each renewal, and the most it had at one that was answered. */
   readonly renewed: number[];
   proven: number;
   /** The store's file was lost, or replaced by an older copy, while this request was under way or later. */

@@ -252,9 +252,10 @@ export class World {
 
   async #renew(auth: AuthPort, request: Parameters<AuthPort['renew']>[0]): ReturnType<AuthPort['renew']> {
     const story = this.stories.get(request.hold.requestId)!;
-    story.renewed.push(request.deliveredTokens);
+    const { delivered } = story.client;
+    story.renewed.push(delivered);
     const reply = await auth.renew(request);
-    if (reply.outcome === 'renewed') story.proven = Math.max(story.proven, request.deliveredTokens);
+    if (reply.outcome === 'renewed') story.proven = Math.max(story.proven, delivered);
     return reply;
   }
 
