@@ -30,6 +30,7 @@ const MEANT: Readonly<Record<keyof typeof KINDS, ClientRecord['ending']>> = {
   'several completions': 'completed',
   'stream, client leaves': 'aborted',
   'stream, client leaves before content': 'aborted',
+  'stream, client leaves, then it fails before content': 'aborted',
   'unary, client leaves': 'aborted',
   'stream, fails after content': 'broken',
   'fails before content': 'error',

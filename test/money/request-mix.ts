@@ -14,12 +14,13 @@ export interface PlannedRequest {
 
 /** How often each kind occurs, in percent. */
 export const KINDS = {
-  stream: 24,
+  stream: 22,
   unary: 18,
   embeddings: 4,
   'several completions': 6,
   'stream, client leaves': 16,
   'stream, client leaves before content': 5,
+  'stream, client leaves, then it fails before content': 2,
   'unary, client leaves': 5,
   'stream, fails after content': 8,
   'fails before content': 8,
@@ -39,6 +40,8 @@ const MODELS = [
   'minimax-m3',
   'minimax-m2.5',
 ];
+/** Models whose calls go on when their client leaves. */
+const DRAINED_MODELS = MODELS.filter((model) => /^(?:qwen|minimax)/.test(model));
 const EMBEDDING_MODELS = ['text-embedding-v3', 'embedding-3'];
 
 const SENTENCES = [
@@ -83,6 +86,7 @@ const LATE_FAULTS = ['cut:#', 'cut:#:reset', 'cut:#:eof', 'stream_error:#'];
 
 interface Draft {
   readonly directives: Record<string, string | number>;
+  readonly models?: readonly string[];
   readonly extra?: Readonly<Record<string, unknown>>;
   readonly leaves?: number | 'waiting';
   readonly first?: Readonly<Record<string, unknown>>;
@@ -125,6 +129,12 @@ const DRAFTS: Readonly<Record<Exclude<RequestKind, 'embeddings'>, (random: Seede
     extra: random.next() < 0.3 ? { ...STREAM, response_format: FORM } : STREAM,
     leaves: 'waiting',
   }),
+  'stream, client leaves, then it fails before content': (random) => ({
+    directives: { header_delay_ms: 2_000, fault: random.pick([...EARLY_FAULTS, 'status:429']) },
+    models: DRAINED_MODELS,
+    extra: STREAM,
+    leaves: 'waiting',
+  }),
   'unary, client leaves': (random) => ({
     directives: { tokens: random.between(1, 30), header_delay_ms: 2_000 },
     leaves: 'waiting',
@@ -163,13 +173,13 @@ const plan = (kind: RequestKind, nonce: string, random: SeededRandom): PlannedRe
     );
     return { nonce, kind, path: '/embeddings', body: { model: random.pick(EMBEDDING_MODELS), input } };
   }
-  const { directives, extra = {}, leaves, first } = DRAFTS[kind](random);
+  const { directives, models = MODELS, extra = {}, leaves, first } = DRAFTS[kind](random);
   const chinese = random.next() < 0.25;
   const text = chinese
     ? prose(random, CHINESE_SENTENCES, random.between(60, 120))
     : prose(random, SENTENCES, random.between(20, 60));
   const content = `${directive({ nonce, ...directives })} ${text}`;
-  const body = { model: random.pick(MODELS), messages: [{ role: 'user', content }], ...extra };
+  const body = { model: random.pick(models), messages: [{ role: 'user', content }], ...extra };
   return {
     nonce,
     kind,

@@ -3,7 +3,7 @@ import type { Exchange } from '@tunan/contracts';
 import { delta, USAGE } from '../testing/chunks.js';
 import { aTarget, anExchange } from '../testing/exchanges.js';
 import { RecordingSink, streamOf } from '../testing/recording-sink.js';
-import { eventText, json } from '../testing/scripted-provider.js';
+import { events, eventText, json, type Script } from '../testing/scripted-provider.js';
 import { faultOf, ScriptedStages } from '../testing/scripted-stage.js';
 
 describe('when the client leaves', () => {
@@ -114,6 +114,44 @@ describe('when the client leaves', () => {
     streamOf(await reply).start(sink);
     expect(await sink.ended).toMatchObject({ code: 'client_closed' });
     expect(sink.reported?.usage?.completion).toBe(drained ? 2 : undefined);
+  });
+
+  // Guarantee: what a provider refused or broke off before any content is not charged, whether its client waits or left.
+  it.each<[string, Script, string]>([
+    ['refuses for its limits', json(429, { error: { message: 'slow down' } }), 'upstream_rate_limited'],
+    ['fails', json(500, {}), 'upstream_error'],
+    ['answers with nothing', json(200, ''), 'upstream_overloaded'],
+    ['sends an error as its first event', events({ error: { message: 'boom' } }), 'upstream_error'],
+    ['breaks off before content', events(delta({ role: 'assistant' })), 'upstream_stream_cut'],
+    ['drops the connection', (response) => void response.destroy(), 'upstream_error'],
+  ])('says that nobody served it where the provider %s', async (_name, script, code) => {
+    let goOn: () => void = () => undefined;
+    stages.vendor.answers(async (response, call) => {
+      await new Promise<void>((resolve) => (goOn = resolve));
+      await script(response, call);
+    });
+    const { abort, exchange } = leaving({ target: aTarget({ billsAfterCancel: true }) });
+    const reply = faultOf(stages.stage().handle(exchange));
+    while (stages.vendor.calls.length === 0) await stages.clock.sleep(5);
+    abort.abort();
+    goOn();
+    expect(await reply).toMatchObject({ code });
+  });
+
+  it('says who served an answer that is whole without content', async () => {
+    let goOn: () => void = () => undefined;
+    stages.vendor.answers(async (response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      await new Promise<void>((resolve) => (goOn = resolve));
+      response.write(eventText(delta({}, 'stop')), () => response.destroy());
+    });
+    const { abort, exchange } = leaving({ target: aTarget({ billsAfterCancel: true }) });
+    const reply = stages.stage().handle(exchange);
+    while (stages.vendor.calls.length === 0) await stages.clock.sleep(5);
+    abort.abort();
+    goOn();
+    const sink = await RecordingSink.drain(await reply);
+    expect(sink.ending).toMatchObject({ code: 'client_closed' });
   });
 
   it('rejects a unary call, whose answer nobody can have any more', async () => {

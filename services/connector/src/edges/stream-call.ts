@@ -178,7 +178,7 @@ export class StreamCall extends UpstreamCall implements ReplyStream {
   }
 
   protected override failed(fault: Fault): void {
-    if (this.#clientLeft) return this.#leave(this.#usage);
+    if (this.#clientLeft && (this.#begun || fault.code === 'client_closed')) return this.#leave(this.#usage);
     if (!this.#answered) return this.#reject(fault);
     // The answer was whole; only its usage did not come.
     if (this.#finishing) return this.#complete(this.#decoder.finishReason, this.#usage);
@@ -200,9 +200,16 @@ export class StreamCall extends UpstreamCall implements ReplyStream {
   }
 
   protected override expired(expiry: Expiry): void {
+    // Its client left and we go, too: that is no failure of the provider.
+    if (expiry === 'drain') return this.abandon(clientClosed());
     if (!this.#finishing) return super.expired(expiry);
     this.#complete(this.#decoder.finishReason, this.#usage);
     this.cancel();
+  }
+
+  /** The provider answers: it said something, or that there is nothing to say. One that fails before is never charged. */
+  get #begun(): boolean {
+    return this.#spoke || this.#decoder.progress === 'finished';
   }
 
   /** After each chunk: sends what it brought, and ends the call if it is at its end. */
@@ -310,8 +317,8 @@ export class StreamCall extends UpstreamCall implements ReplyStream {
   }
 
   /**
-   * The client left before the provider was done. That is an answer, also before any content: who served it must be
-   * known, because the prompt is charged.
+   * The client left before the provider was done, and the provider did not fail before it began. That is an answer, also
+   * before any content: who served it must be known, because the prompt is charged.
    */
   #leave(usage: Usage | null): void {
     if (!this.#reached) return this.#reject(clientClosed());
