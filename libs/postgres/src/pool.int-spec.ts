@@ -81,7 +81,10 @@ describe('createPool', () => {
         const [idle, lent] = [await pool.connect(), await pool.connect()];
         const pids = [await backendPid(idle), await backendPid(lent)];
         idle.release();
-        const ended = new Promise((resolve) => lent.once('end', resolve));
+        // Both: until the pool has noticed, it may still hand the idle one out.
+        const ended = Promise.all(
+          [idle, lent].map((client) => new Promise((resolve) => client.once('end', resolve))),
+        );
         await database.pool.query('SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS pid', [pids]);
         await ended;
         await expect(lent.query('SELECT 1')).rejects.toThrow();

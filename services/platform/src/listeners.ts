@@ -44,9 +44,10 @@ export const openListeners = async (options: HostOptions, internal: boolean): Pr
     : undefined;
   const publicUrl = await publicListener?.listen();
   const publicPort = publicUrl === undefined ? host.TUNAN_PORT : Number(new URL(publicUrl).port);
+  // In mode embedded these ports are found through a file, and beside "any free port" there is no default to keep: a
+  // taken one is then no reason not to start.
+  const flexible = mode === 'embedded' || host.TUNAN_PORT === 0;
   // "Any free port" has no neighbours: without a public listener, port 0 means any free one here too.
-  // In mode embedded these ports are found through a file, so a taken default is no reason not to start.
-  const flexible = mode === 'embedded';
   const next = (offset: number): number =>
     publicPort === 0 || publicPort + offset > PORT_MAX ? 0 : publicPort + offset;
   const [ops, opsUrl] = await listenNear(make, 'ops', host.TUNAN_OPS_PORT, next(1), flexible);
