@@ -27,7 +27,16 @@ export const callAsClient = async (call: ClientCall): Promise<ClientRecord> => {
   const { nonce, body, leaving } = call;
   const stream = body['stream'] === true;
   const client = new AbortController();
-  const seen = { nonce, model: body.model, stream, status: 0, requestId: null as string | null, cost: null };
+  const outputMax = typeof body['max_tokens'] === 'number' ? body['max_tokens'] : null;
+  const seen = {
+    nonce,
+    model: body.model,
+    stream,
+    outputMax,
+    status: 0,
+    requestId: null as string | null,
+    cost: null,
+  };
   const ended = new AbortController();
   let left = false;
   const leave = (): void => {

@@ -14,7 +14,7 @@ export interface PlannedRequest {
 
 /** How often each kind occurs, in percent. */
 export const KINDS = {
-  stream: 22,
+  stream: 20,
   unary: 18,
   embeddings: 4,
   'several completions': 6,
@@ -26,6 +26,7 @@ export const KINDS = {
   'fails before content': 8,
   'fails before content, then succeeds': 3,
   'completes, usage is odd': 3,
+  'completes, usage is impossible': 2,
 } as const;
 export type RequestKind = keyof typeof KINDS;
 
@@ -161,6 +162,14 @@ const DRAFTS: Readonly<Record<Exclude<RequestKind, 'embeddings'>, (random: Seede
       usage: random.pick(['missing', 'null', 'zero', 'twice']),
     },
     extra: random.next() < 0.5 ? STREAM : {},
+  }),
+  'completes, usage is impossible': (random) => ({
+    directives: {
+      tokens: random.between(1, 40),
+      usage: random.pick(['negative', 'huge', 'nan', 'float']),
+    },
+    // With a limit, so that the hold is known.
+    extra: { max_tokens: 50, ...(random.next() < 0.5 ? STREAM : {}) },
   }),
 };
 

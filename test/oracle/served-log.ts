@@ -16,8 +16,8 @@ export interface ServedCall {
   readonly plannedTokens: number;
   /** Output tokens handed to the connection. */
   readonly sentTokens: number;
-  /** Usage as it was sent to the caller, if any was. */
-  readonly reported: { readonly prompt: number; readonly output: number } | null;
+  /** Usage as it was sent to the caller, if any was; `impossible` if no answer can have used that. */
+  readonly reported: { readonly prompt: number; readonly output: number } | 'impossible' | null;
 }
 
 interface Entry {
@@ -117,10 +117,17 @@ const join = (call: ServedCall | undefined, entry: Entry): ServedCall => {
   }
 };
 
+/** Far more than fits any model's context. */
+const TOKENS_MAX = 100_000_000;
+
+const isPossible = (value: unknown): value is number =>
+  Number.isInteger(value) && (value as number) >= 0 && (value as number) <= TOKENS_MAX;
+
+/** Text is usage that was sent and is no JSON. */
 const usageOf = (reported: unknown): ServedCall['reported'] => {
-  if (typeof reported !== 'object' || reported === null) return null;
+  if (reported === null || reported === undefined) return null;
   const { prompt_tokens: prompt, completion_tokens: output = 0 } = reported as Readonly<
     Record<string, unknown>
   >;
-  return typeof prompt === 'number' && typeof output === 'number' ? { prompt, output } : null;
+  return isPossible(prompt) && isPossible(output) ? { prompt, output } : 'impossible';
 };

@@ -15,6 +15,8 @@ export interface ClientRecord {
    * answer that began and came to no good end. `aborted`: the client left.
    */
   readonly ending: 'completed' | 'error' | 'broken' | 'aborted';
+  /** The limit of output tokens that was asked for, null without one. */
+  readonly outputMax: number | null;
   /** `usage.cost` exactly as it was written, in nano-dollars; null if none was shown. */
   readonly cost: bigint | null;
 }
@@ -50,10 +52,26 @@ const countingCalls = (calls: readonly ServedCall[]): readonly ServedCall[] =>
 
 const sum = (amounts: readonly bigint[]): bigint => amounts.reduce((total, amount) => total + amount, 0n);
 
-/** Price of what the provider says that it used; null if it did not tell for some call. */
+/** Price of what the provider says that it used; null if it did not tell, or told nonsense, for some call. */
 const priceOfUsage = (model: string, calls: readonly ServedCall[]): bigint | null => {
-  if (calls.length === 0 || calls.some(({ reported }) => reported === null)) return null;
-  return sum(calls.map(({ reported }) => priceOfTokens(model, reported!.prompt, reported!.output)));
+  const prices: bigint[] = [];
+  for (const { reported } of calls) {
+    if (reported === null || reported === 'impossible') return null;
+    prices.push(priceOfTokens(model, reported.prompt, reported.output));
+  }
+  return prices.length === 0 ? null : sum(prices);
+};
+
+/**
+ * Usage that cannot be costs at most what was held: 1.25 times the prompt, which the platform may have estimated at up to
+ * 1.1 times what the provider counted, and the limit of output that was asked for.
+ */
+const withinHold = ({ model, outputMax }: ClientRecord, calls: readonly ServedCall[]): Verdict => {
+  if (outputMax === null) throw new Error('no limit was asked for: the hold is not known');
+  const held = calls.map(({ promptTokens }) =>
+    priceOfTokens(model, Math.ceil((promptTokens ?? 0) * 1.25 * 1.1), outputMax),
+  );
+  return { least: 0n, most: sum(held), rule: 'impossible usage is charged from nothing to the hold' };
 };
 
 /** Price of the prompts and of the output tokens that the provider handed over. */
@@ -70,6 +88,7 @@ export const judge = (record: ClientRecord, calls: readonly ServedCall[]): Verdi
   const real = priceOfUsage(record.model, counting);
   const whole = counting.length > 0 && counting.every(({ outcome }) => outcome === 'completed');
   if (record.ending === 'completed') {
+    if (counting.some(({ reported }) => reported === 'impossible')) return withinHold(record, counting);
     if (real !== null) return exactly(real, "a completed answer is the provider's usage");
     return about(priceOfDelivered(record.model, counting), 'a completed answer without usage is estimated');
   }

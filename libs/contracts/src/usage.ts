@@ -2,8 +2,21 @@ import { z } from 'zod';
 import { count } from './wire.js';
 
 /**
- * Tokens of one answer as the provider reported them. `prompt` includes `cachedPrompt`, `completion` includes
- * `reasoning`; with several completions these are sums.
+ * Tokens of one answer. `prompt` includes `cachedPrompt`, `completion` includes `reasoning`; with several completions
+ * these are sums.
  */
 export const usage = z.object({ prompt: count, cachedPrompt: count, completion: count, reasoning: count });
 export type Usage = z.output<typeof usage>;
+
+/**
+ * Usage as the provider reported it. With `impossible` a figure was none that an answer can have (negative, not a number,
+ * beyond all limits): it stands here as the nearest count that can, and settlement charges it as `clamped`.
+ */
+export const reportedUsage = usage.extend({ impossible: z.literal(true).optional() });
+export type ReportedUsage = z.output<typeof reportedUsage>;
+
+/**
+ * Tokens that a completion may pass its ceiling by: a connector that counts and cancels does so after the chunk that
+ * crosses the ceiling. Usage beyond that is impossible.
+ */
+export const CHUNK_TOKENS_MAX = 256;

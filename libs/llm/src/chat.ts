@@ -1,4 +1,4 @@
-import type { Usage } from '@tunan/contracts';
+import type { ReportedUsage, Usage } from '@tunan/contracts';
 
 /** Why a completion ended, in OpenAI's words. */
 export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter';
@@ -62,10 +62,11 @@ export const usageMember = (usage: Usage): string =>
   `"prompt_tokens_details":{"cached_tokens":${usage.cachedPrompt}},` +
   `"completion_tokens_details":{"reasoning_tokens":${usage.reasoning}}}`;
 
-/** Sum of the usages of several completions. */
-export const addUsage = (a: Usage, b: Usage): Usage => ({
+/** Sum of the usages of several completions; impossible if one of them is. */
+export const addUsage = (a: ReportedUsage, b: ReportedUsage): ReportedUsage => ({
   prompt: a.prompt + b.prompt,
   cachedPrompt: a.cachedPrompt + b.cachedPrompt,
   completion: a.completion + b.completion,
   reasoning: a.reasoning + b.reasoning,
+  ...(a.impossible === true || b.impossible === true ? { impossible: true } : {}),
 });

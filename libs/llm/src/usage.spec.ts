@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { usage as usageSchema } from '@tunan/contracts';
-import { IMPOSSIBLE, readUsage } from './usage.js';
+import { reportedUsage } from '@tunan/contracts';
+import { addUsage } from './chat.js';
+import { readUsage } from './usage.js';
 
 const details = (cached: unknown, reasoning: unknown) => ({
   prompt_tokens_details: { cached_tokens: cached },
@@ -36,25 +37,36 @@ describe('readUsage', () => {
     },
   );
 
+  // Guarantee: what cannot be is marked, and no figure of it is below zero.
   it.each([
-    [{ prompt_tokens: -1, completion_tokens: 5 }],
-    [{ prompt_tokens: 10, completion_tokens: -5 }],
-    [{ prompt_tokens: 10, completion_tokens: NaN }],
-    [{ prompt_tokens: 10, completion_tokens: 1.5 }],
-    [{ prompt_tokens: 10, completion_tokens: 2 ** 53 }],
-    [{ prompt_tokens: 10, completion_tokens: 'many' }],
-    [{ prompt_tokens: 10, completion_tokens: '-3' }],
-    [{ prompt_tokens: {}, completion_tokens: 1 }],
-    [{ prompt_tokens: 10, completion_tokens: 5, ...details(11, 0) }],
-    [{ prompt_tokens: 10, completion_tokens: 5, ...details(-1, 0) }],
-    [{ prompt_tokens: 10, completion_tokens: 5, ...details(0, -1) }],
-    ['ten'],
-    [7],
-  ])('takes %j for impossible', (raw) => {
-    expect(readUsage(raw)).toBe(IMPOSSIBLE);
+    [{ prompt_tokens: -1, completion_tokens: 5 }, [0, 0, 5, 0]],
+    [{ prompt_tokens: 10, completion_tokens: -5 }, [10, 0, 0, 0]],
+    [{ prompt_tokens: 10, completion_tokens: NaN }, [10, 0, 0, 0]],
+    [{ prompt_tokens: 10, completion_tokens: 1.5 }, [10, 0, 1, 0]],
+    [{ prompt_tokens: 10, completion_tokens: Infinity }, [10, 0, 2 ** 40, 0]],
+    [{ prompt_tokens: 10, completion_tokens: 2 ** 53 }, [10, 0, 2 ** 40, 0]],
+    [{ prompt_tokens: 10, completion_tokens: 'many' }, [10, 0, 0, 0]],
+    [{ prompt_tokens: 10, completion_tokens: '-3' }, [10, 0, 0, 0]],
+    [{ prompt_tokens: {}, completion_tokens: 1 }, [0, 0, 1, 0]],
+    [{ prompt_tokens: 10, completion_tokens: 5, ...details(11, 0) }, [10, 10, 5, 0]],
+    [{ prompt_tokens: 10, completion_tokens: 5, ...details(-1, 0) }, [10, 0, 5, 0]],
+    [{ prompt_tokens: 10, completion_tokens: 5, ...details(0, -1) }, [10, 0, 5, 0]],
+    ['ten', [0, 0, 0, 0]],
+    [7, [0, 0, 0, 0]],
+  ])('takes %j for impossible', (raw, [prompt, cachedPrompt, completion, reasoning]) => {
+    expect(readUsage(raw)).toEqual({ prompt, cachedPrompt, completion, reasoning, impossible: true });
   });
 
-  // Guarantee: whatever a provider sends, settlement gets counts that it can price, or nothing.
+  // Guarantee: the other completions of a request do not hide what one of them cannot have.
+  it('is impossible in a sum, too', () => {
+    const possible = readUsage({ prompt_tokens: 10, completion_tokens: 5 })!;
+    const negative = readUsage({ prompt_tokens: 10, completion_tokens: -50 })!;
+    const sum = { prompt: 20, cachedPrompt: 0, completion: 5, reasoning: 0, impossible: true };
+    expect([addUsage(possible, negative), addUsage(negative, possible)]).toEqual([sum, sum]);
+    expect(addUsage(possible, possible)).not.toHaveProperty('impossible');
+  });
+
+  // Guarantee: whatever a provider sends, settlement gets counts that it can price, marked if they are not what was sent.
   it('never yields a usage that the contract refuses', () => {
     const member = fc.oneof(
       fc.integer(),
@@ -72,8 +84,8 @@ describe('readUsage', () => {
     fc.assert(
       fc.property(fc.oneof(raw, fc.anything()), (given) => {
         const read = readUsage(given);
-        if (read === null || read === IMPOSSIBLE) return;
-        expect(usageSchema.parse(read)).toEqual(read);
+        if (read === null) return;
+        expect(reportedUsage.parse(read)).toEqual(read);
         expect(read.cachedPrompt).toBeLessThanOrEqual(read.prompt);
         expect(read.reasoning).toBeLessThanOrEqual(read.completion);
       }),

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { catalogSnapshot } from '../catalog/catalog.js';
 import { usageEvent } from '../events/usage-event.js';
 import { count, id, nano } from '../wire.js';
-import { usage } from '../usage.js';
+import { reportedUsage, usage } from '../usage.js';
 import { beginIdempotentReply, beginIdempotentRequest, endIdempotentRequest } from './idempotency.js';
 import { call, type ContractSpec, type Port } from './contract.js';
 import { hold, limits, operation, settleOutcome } from './hold.js';
@@ -84,7 +84,7 @@ const settleRequest = z.object({
   hold,
   outcome: settleOutcome,
   /** What the provider reported, or null if it never did. */
-  usage: usage.nullable(),
+  usage: reportedUsage.nullable(),
   /** Output tokens that were delivered, estimated; the charge where `usage` is null. */
   deliveredTokens: count,
   /** What served the request, for the record. Null if nothing did. */

@@ -3,7 +3,7 @@ import type { ChannelTimeouts } from '../catalog/catalog.js';
 import type { Operation } from '../control/hold.js';
 import type { ChatRequest, EmbeddingsRequest } from '../openai/chat.js';
 import type { ProviderId } from '../services.js';
-import type { Usage } from '../usage.js';
+import type { ReportedUsage } from '../usage.js';
 
 /** Where one attempt goes: the channel that the router chose, as far as a connector needs to know it. */
 export interface Target {
@@ -72,7 +72,7 @@ export interface ReplySink {
    * What the provider reported, once, before `end`; null if it never did. `frame` is the usage chunk, whose JSON ends
    * with `"usage":{…}}` so that its figures can be replaced and the cost spliced in.
    */
-  usage(usage: Usage | null, frame: Buffer): void;
+  usage(usage: ReportedUsage | null, frame: Buffer): void;
   /** The answer is whole. `[DONE]` is the receiver's to write, after settlement. */
   end(): void;
   /** The answer ends here and is not whole; `client_closed` if that is the client's doing. */
@@ -94,7 +94,7 @@ export type ExchangeReply = { readonly served: Served } & (
       /** The JSON answer, which ends with `"usage":{…}}` so that its cost can be spliced in. */
       readonly body: Buffer;
       /** What the provider reported, or null. */
-      readonly usage: Usage | null;
+      readonly usage: ReportedUsage | null;
       /** Estimated output tokens of the answer, for the case that `usage` is null. */
       readonly outputTokens: number;
     }

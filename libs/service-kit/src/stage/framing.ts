@@ -1,4 +1,4 @@
-import type { Usage } from '@tunan/contracts';
+import type { ReportedUsage } from '@tunan/contracts';
 import { Fault, type FaultWire } from '@tunan/kernel';
 
 /**
@@ -13,12 +13,12 @@ import { Fault, type FaultWire } from '@tunan/kernel';
  */
 export type FramedEvent =
   | { readonly kind: 'frames'; readonly bytes: Buffer; readonly outputTokens: number }
-  | { readonly kind: 'usage'; readonly frame: Buffer; readonly usage: Usage | null }
+  | { readonly kind: 'usage'; readonly frame: Buffer; readonly usage: ReportedUsage | null }
   | { readonly kind: 'end' }
   | { readonly kind: 'fail'; readonly fault: Fault };
 
 export const framesHeader = (bytes: number, outputTokens: number): string => `:f ${bytes} ${outputTokens}\n`;
-export const usageHeader = (bytes: number, usage: Usage | null): string =>
+export const usageHeader = (bytes: number, usage: ReportedUsage | null): string =>
   `:u ${bytes} ${JSON.stringify(usage)}\n`;
 export const END_LINE = ':e\n';
 export const failLine = (fault: Fault): string => `:x ${JSON.stringify(fault.toWire())}\n`;
@@ -82,7 +82,7 @@ const toEvent = (line: string, bytes: Buffer): FramedEvent => {
     case ':f':
       return { kind: 'frames', bytes, outputTokens: Number(facts) };
     case ':u':
-      return { kind: 'usage', frame: bytes, usage: JSON.parse(facts) as Usage | null };
+      return { kind: 'usage', frame: bytes, usage: JSON.parse(facts) as ReportedUsage | null };
     case ':e':
       return { kind: 'end' };
     case ':x':

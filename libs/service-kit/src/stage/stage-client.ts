@@ -5,7 +5,7 @@ import {
   type ExchangeReply,
   type ReplySink,
   type ReplyStream,
-  type Usage,
+  type ReportedUsage,
 } from '@tunan/contracts';
 import { Fault, type Clock, type FaultWire } from '@tunan/kernel';
 import type { Peer, PeerSet } from '../http/peer-set.js';
@@ -180,7 +180,7 @@ class StageCall implements Dispatcher.DispatchHandler, ReplyStream {
       kind: 'unary',
       served: decodeServed(this.#headers),
       body: Buffer.concat(this.#chunks),
-      usage: typeof usage === 'string' ? (JSON.parse(usage) as Usage) : null,
+      usage: typeof usage === 'string' ? (JSON.parse(usage) as ReportedUsage) : null,
       outputTokens: Number(this.#headers['x-tunan-output-tokens'] ?? 0),
     });
   }

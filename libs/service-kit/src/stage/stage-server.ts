@@ -6,7 +6,7 @@ import type {
   Operation,
   ReplySink,
   ServiceName,
-  Usage,
+  ReportedUsage,
 } from '@tunan/contracts';
 import { errorBody, Fault, type Clock } from '@tunan/kernel';
 import { sendFault } from '../http/error-response.js';
@@ -136,7 +136,7 @@ class FramedSink implements ReplySink {
     return this.response.write(Buffer.concat([Buffer.from(framesHeader(bytes.length, outputTokens)), bytes]));
   }
 
-  usage(usage: Usage | null, frame: Buffer): void {
+  usage(usage: ReportedUsage | null, frame: Buffer): void {
     this.response.write(Buffer.concat([Buffer.from(usageHeader(frame.length, usage)), frame]));
   }
 
@@ -157,7 +157,7 @@ class PlainSink implements ReplySink {
     return this.response.write(bytes);
   }
 
-  usage(_usage: Usage | null, frame: Buffer): void {
+  usage(_usage: ReportedUsage | null, frame: Buffer): void {
     this.response.write(frame);
   }
 

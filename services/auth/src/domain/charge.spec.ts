@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { SettleOutcome, Usage } from '@tunan/contracts';
+import type { ReportedUsage, SettleOutcome, Usage } from '@tunan/contracts';
 import fc from 'fast-check';
 import { aHold, someUsage } from '../store/testing/builders.js';
 import { charge, chargeLost, type ChargeTerms, type Ending } from './charge.js';
@@ -18,7 +18,11 @@ const HOLD = aHold({
   amount: 2_250n,
 });
 
-const ending = (outcome: SettleOutcome, usage: Usage | null, changes: Partial<Ending> = {}): Ending => ({
+const ending = (
+  outcome: SettleOutcome,
+  usage: ReportedUsage | null,
+  changes: Partial<Ending> = {},
+): Ending => ({
   outcome,
   usage,
   deliveredTokens: 0,
@@ -141,6 +145,18 @@ describe('charge', () => {
       const result = charge(ending('completed', usage), HOLD, TERMS);
       expect(result).toMatchObject({ usage: bounded, flags: ['clamped'] });
       expect(result.cost).toBeLessThanOrEqual(HOLD.amount);
+    });
+
+    it('is known where the connector has brought the figures into bounds', () => {
+      const marked = { ...someUsage(200, 100), impossible: true } as const;
+      const flagged = { cost: 400n, usage: someUsage(200, 100), flags: ['clamped'] };
+      expect(charge(ending('completed', marked), HOLD, TERMS)).toEqual(flagged);
+      const dear = { ...someUsage(2_000, 1_512), impossible: true } as const;
+      expect(charge(ending('completed', dear), HOLD, TERMS)).toEqual({
+        cost: HOLD.amount,
+        usage: someUsage(2_000, 1_512),
+        flags: ['clamped'],
+      });
     });
 
     it('knows the context window', () => {

@@ -1,10 +1,17 @@
-import type { Hold, SettleOutcome, Usage } from '@tunan/contracts';
+import {
+  CHUNK_TOKENS_MAX,
+  type Hold,
+  type ReportedUsage,
+  type SettleOutcome,
+  type Usage,
+} from '@tunan/contracts';
 import { minNano, priceOf, type Nano, type TokenPrice } from '@tunan/kernel';
 
 /**
  * What a person who reads a charge must know. `cost` is `price × usage`, except with
  * - `uncharged`: the client got no answer, or an error; the usage is the provider's bill and our cost;
- * - `clamped`: the provider reported what cannot be; usage and cost were brought into bounds;
+ * - `clamped`: the provider reported what cannot be: no count, or beyond the prompt's bound, the context window, or the
+ *   ceiling and a chunk. The usage is the nearest that can be, and the cost at most the hold;
  * - `overrun`: the real usage cost more than the hold and what account and key had left; the rest is our loss.
  * `estimated`: the provider reported nothing; the usage is our estimate.
  */
@@ -26,17 +33,12 @@ export interface ChargeTerms {
 /** How a request ended. */
 export interface Ending {
   readonly outcome: SettleOutcome;
-  readonly usage: Usage | null;
+  /** What the provider reported; null if it never did. */
+  readonly usage: ReportedUsage | null;
   readonly deliveredTokens: number;
   /** False if no provider was reached at all. */
   readonly reached: boolean;
 }
-
-/**
- * Tokens per completion that an answer may pass its ceiling by: a connector that counts and cancels does so after
- * the chunk that crosses the ceiling.
- */
-const CHUNK_TOKENS_MAX = 256;
 
 const NOTHING: Usage = Object.freeze({ prompt: 0, cachedPrompt: 0, completion: 0, reasoning: 0 });
 
@@ -76,7 +78,7 @@ const estimate = (hold: Hold, deliveredTokens: number, price: TokenPrice): Charg
 };
 
 /** The usage itself if it is possible, else the nearest that is. */
-const bound = (usage: Usage, hold: Hold, contextTokens: number): Usage => {
+const bound = (usage: ReportedUsage, hold: Hold, contextTokens: number): Usage => {
   const { completions, promptBound, ceiling } = hold;
   const prompt = wholeWithin(usage.prompt, promptBound * completions);
   const room = Math.max(0, (contextTokens + CHUNK_TOKENS_MAX) * completions - prompt);
@@ -87,6 +89,7 @@ const bound = (usage: Usage, hold: Hold, contextTokens: number): Usage => {
   const cachedPrompt = wholeWithin(usage.cachedPrompt, prompt);
   const reasoning = wholeWithin(usage.reasoning, completion);
   const possible =
+    usage.impossible !== true &&
     prompt === usage.prompt &&
     completion === usage.completion &&
     cachedPrompt === usage.cachedPrompt &&

@@ -1,5 +1,5 @@
-import type { Usage } from '@tunan/contracts';
-import { IMPOSSIBLE, readUsage, type ChatAnswer } from '@tunan/llm';
+import type { ReportedUsage } from '@tunan/contracts';
+import { readUsage, type ChatAnswer } from '@tunan/llm';
 import type { Dialect } from './dialect.js';
 import { isFailure, readFinishReason, shownReason } from './finish-reason.js';
 import { readLogprobs } from './stream-decoder.js';
@@ -12,9 +12,9 @@ type Json = Readonly<Record<string, unknown>>;
 /** What one unary call brought. */
 export interface DecodedAnswer {
   readonly answer: ChatAnswer;
-  /** Null if the provider reported none that can be true. */
-  readonly usage: Usage | null;
-  /** The usage object that could not be true, or undefined. */
+  /** Null if the provider reported none. */
+  readonly usage: ReportedUsage | null;
+  /** The usage object as it came if it cannot be true, else undefined. */
   readonly impossibleUsage: unknown;
 }
 
@@ -65,8 +65,8 @@ export const decodeAnswer = (dialect: Dialect, body: Buffer, calls: ToolCallOpti
       logprobs: readLogprobs(logprobs),
       finishReason: shownReason(end, toolCalls.length),
     },
-    usage: usage === IMPOSSIBLE ? null : usage,
-    impossibleUsage: usage === IMPOSSIBLE ? json['usage'] : undefined,
+    usage,
+    impossibleUsage: usage?.impossible === true ? json['usage'] : undefined,
   };
 };
 

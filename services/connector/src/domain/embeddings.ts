@@ -1,5 +1,5 @@
-import type { EmbeddingsRequest } from '@tunan/contracts';
-import { IMPOSSIBLE, readUsage } from '@tunan/llm';
+import type { EmbeddingsRequest, ReportedUsage } from '@tunan/contracts';
+import { readUsage } from '@tunan/llm';
 import { readAnswerJson } from './decode-answer.js';
 import type { Dialect, EmbeddingsDialect } from './dialect.js';
 import { providerFault } from './vendor-error.js';
@@ -9,8 +9,10 @@ type Json = Readonly<Record<string, unknown>>;
 /** Vectors of one call, in the order of its inputs. */
 export interface DecodedEmbeddings {
   readonly vectors: readonly (readonly number[])[];
-  /** Null if the provider reported none that can be true. */
-  readonly promptTokens: number | null;
+  /** Without output. Null if the provider reported none. */
+  readonly usage: ReportedUsage | null;
+  /** The usage object as it came if it cannot be true, else undefined. */
+  readonly impossibleUsage: unknown;
 }
 
 /** Inputs of a request in batches that the provider takes. */
@@ -62,7 +64,11 @@ export const decodeEmbeddings = (dialect: Dialect, body: Buffer, inputs: number)
     vectors[index as number] = vector;
   });
   const usage = readUsage(json['usage']);
-  return { vectors, promptTokens: usage === null || usage === IMPOSSIBLE ? null : usage.prompt };
+  return {
+    vectors,
+    usage: usage === null ? null : { ...usage, cachedPrompt: 0, completion: 0, reasoning: 0 },
+    impossibleUsage: usage?.impossible === true ? json['usage'] : undefined,
+  };
 };
 
 const isVector = (value: unknown): value is readonly number[] =>

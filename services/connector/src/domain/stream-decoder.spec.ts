@@ -135,13 +135,29 @@ describe('StreamDecoder', () => {
     });
   });
 
-  it('keeps an impossible usage apart', () => {
-    const negative = { prompt_tokens: -1, completion_tokens: 4 };
-    expect(decodeEvents('deepseek', chunk({ content: 'a' }, 'stop', { usage: negative }))).toMatchObject({
-      usage: null,
+  const negative = { prompt_tokens: -1, completion_tokens: 4 };
+  const zeros = { prompt_tokens: 0, completion_tokens: 0 };
+  const marked = { prompt: 0, cachedPrompt: 0, completion: 4, reasoning: 0, impossible: true };
+
+  it.each([
+    ['alone', [chunk({ content: 'a' }, 'stop', { usage: negative })]],
+    ['after zeros', [chunk({ content: 'a' }, 'stop', { usage: zeros }), { usage: negative }]],
+    ['before zeros', [chunk({ content: 'a' }, 'stop', { usage: negative }), { usage: zeros }]],
+  ])('marks an impossible usage, %s', (_name, events) => {
+    expect(decodeEvents('deepseek', ...events, 'data: [DONE]\n\n')).toMatchObject({
+      usage: marked,
       impossible: negative,
       finishReason: 'stop',
     });
+  });
+
+  it.each([
+    ['before', [chunk({ content: 'a' }, null, { usage: negative }), chunk({}, 'stop', { usage })]],
+    ['after', [chunk({ content: 'a' }, null, { usage }), chunk({}, 'stop', { usage: negative })]],
+  ])('takes figures that can be true instead of impossible ones %s them', (_name, events) => {
+    const decoded = decodeEvents('deepseek', ...events, 'data: [DONE]\n\n');
+    expect(decoded.usage).toEqual(read);
+    expect(decoded.impossible).toBeUndefined();
   });
 
   it.each([

@@ -1,13 +1,6 @@
-import type { Usage } from '@tunan/contracts';
+import type { ReportedUsage } from '@tunan/contracts';
 import type { Fault } from '@tunan/kernel';
-import {
-  IMPOSSIBLE,
-  readUsage,
-  SseReader,
-  type ChatDelta,
-  type FinishReason,
-  type Logprobs,
-} from '@tunan/llm';
+import { readUsage, SseReader, type ChatDelta, type FinishReason, type Logprobs } from '@tunan/llm';
 import type { Dialect } from './dialect.js';
 import { isFailure, readFinishReason, shownReason } from './finish-reason.js';
 import { ToolCalls, type ToolCallOptions } from './tool-calls.js';
@@ -45,8 +38,8 @@ export class StreamDecoder {
   /** A finish reason came that says nothing. */
   #blankReason = false;
   #spoke = false;
-  #usage: Usage | null = null;
-  #impossible: unknown;
+  #usage: ReportedUsage | null = null;
+  #impossible: { readonly usage: ReportedUsage; readonly raw: unknown } | undefined;
   #fault: Fault | undefined;
 
   /** @param onDelta called for each delta that says something */
@@ -67,14 +60,14 @@ export class StreamDecoder {
     return shownReason(this.#reason ?? 'stop', this.#calls.count);
   }
 
-  /** What the provider reported; null while it has not, or if that was impossible. */
-  get usage(): Usage | null {
-    return this.#usage;
+  /** What the provider reported; null while it has not. Figures that can be true count before those that can't. */
+  get usage(): ReportedUsage | null {
+    return this.#hasFigures ? this.#usage : (this.#impossible?.usage ?? this.#usage);
   }
 
-  /** The usage object that could not be true, or undefined. */
+  /** The usage object as it came if {@link usage} cannot be true, else undefined. */
   get impossibleUsage(): unknown {
-    return this.#usage === null ? this.#impossible : undefined;
+    return this.#hasFigures ? undefined : this.#impossible?.raw;
   }
 
   /** Set once `failed`. */
@@ -146,12 +139,7 @@ export class StreamDecoder {
       this.#choice(choice as Json, frame['object'] === 'chat.completion');
     if (frame['usage'] != null) this.#readUsage(frame['usage']);
     // Zero may be a placeholder that the real figures follow, so it alone completes nothing.
-    if (
-      this.#progress === 'finished' &&
-      this.#usage !== null &&
-      this.#usage.prompt + this.#usage.completion > 0
-    )
-      this.#progress = 'complete';
+    if (this.#progress === 'finished' && this.#hasFigures) this.#progress = 'complete';
   }
 
   /** @param whole the frame repeats the whole answer: its text counts only if there has been none before */
@@ -188,8 +176,13 @@ export class StreamDecoder {
   #readUsage(raw: unknown): void {
     const usage = readUsage(raw);
     if (usage === null) return;
-    if (usage === IMPOSSIBLE) this.#impossible = raw;
+    if (usage.impossible === true) this.#impossible = { usage, raw };
     else if (this.#usage === null || usage.prompt + usage.completion > 0) this.#usage = usage;
+  }
+
+  /** More than a placeholder was reported, and it can be true. */
+  get #hasFigures(): boolean {
+    return this.#usage !== null && this.#usage.prompt + this.#usage.completion > 0;
   }
 
   /** A filter that stops an answer is its end; before any content it refuses the request. */

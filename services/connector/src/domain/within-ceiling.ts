@@ -1,11 +1,14 @@
-import type { Usage } from '@tunan/contracts';
+import { CHUNK_TOKENS_MAX, type ReportedUsage } from '@tunan/contracts';
 
 /**
- * A usage as far as it may be charged: a completion never has more output than its ceiling, whatever the provider
- * generated beyond it. The provider's bill for the rest is our cost.
- * @returns the same object if the provider obeyed
+ * The usage of one completion, judged by its ceiling. The chunk that crosses it may be charged; more output than that is
+ * impossible: it is cut there and marked. Judged here, before completions are added up, because in their sum the excess
+ * of one would pass as the room of the others.
+ * @returns the same object if it is possible
  */
-export const withinCeiling = (usage: Usage, ceiling: number): Usage =>
-  usage.completion <= ceiling
+export const withinCeiling = (usage: ReportedUsage, ceiling: number): ReportedUsage => {
+  const most = ceiling + CHUNK_TOKENS_MAX;
+  return usage.completion <= most
     ? usage
-    : { ...usage, completion: ceiling, reasoning: Math.min(usage.reasoning, ceiling) };
+    : { ...usage, completion: most, reasoning: Math.min(usage.reasoning, most), impossible: true };
+};

@@ -1,4 +1,11 @@
-import type { Exchange, ExchangeReply, ReplySink, ReplyStream, Served, Usage } from '@tunan/contracts';
+import type {
+  Exchange,
+  ExchangeReply,
+  ReplySink,
+  ReplyStream,
+  Served,
+  ReportedUsage,
+} from '@tunan/contracts';
 import type { Fault } from '@tunan/kernel';
 import {
   ChunkEncoder,
@@ -74,7 +81,7 @@ export class AnswerCollector {
 /** A streamed answer that is whole. */
 export interface CollectedAnswer extends Draft {
   readonly pieces: readonly ChatDelta[];
-  readonly usage: Usage | null;
+  readonly usage: ReportedUsage | null;
   /** The usage chunk. */
   readonly usageFrame: Buffer;
 }

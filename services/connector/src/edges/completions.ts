@@ -1,4 +1,11 @@
-import type { Exchange, ExchangeReply, ReplySink, ReplyStream, Served, Usage } from '@tunan/contracts';
+import type {
+  Exchange,
+  ExchangeReply,
+  ReplySink,
+  ReplyStream,
+  Served,
+  ReportedUsage,
+} from '@tunan/contracts';
 import { Fault } from '@tunan/kernel';
 import { addUsage, ChunkEncoder, type AnswerIdentity } from '@tunan/llm';
 
@@ -42,13 +49,13 @@ export const openCompletions = async (
 };
 
 /** Stands in the usage chunk where a completion reported none; settlement replaces it. */
-const UNKNOWN: Usage = { prompt: 0, cachedPrompt: 0, completion: 0, reasoning: 0 };
+const UNKNOWN: ReportedUsage = { prompt: 0, cachedPrompt: 0, completion: 0, reasoning: 0 };
 
 /** The common stream. Usages are added up; it ends with the last completion, or with the first that fails. */
 class Completions implements ReplyStream {
   #sink!: ReplySink;
   #open: number;
-  #usage: Usage | null = UNKNOWN;
+  #usage: ReportedUsage | null = UNKNOWN;
   #ended = false;
 
   constructor(
@@ -69,7 +76,7 @@ class Completions implements ReplyStream {
   }
 
   #part(): ReplySink {
-    let reported: Usage | null = null;
+    let reported: ReportedUsage | null = null;
     return {
       frames: (bytes, outputTokens) => this.#ended || this.#sink.frames(bytes, outputTokens),
       usage: (usage) => void (reported = usage),
@@ -78,7 +85,7 @@ class Completions implements ReplyStream {
     };
   }
 
-  #partEnded(usage: Usage | null, fault: Fault | undefined): void {
+  #partEnded(usage: ReportedUsage | null, fault: Fault | undefined): void {
     if (this.#ended) return;
     this.#open -= 1;
     this.#usage = this.#usage === null || usage === null ? null : addUsage(this.#usage, usage);

@@ -24,12 +24,10 @@ describe('embeddings', () => {
       },
       target: aTarget({ provider: 'qwen', upstreamModel: 'text-embedding-v3' }),
     });
+  const vectorsOf = (inputs: readonly string[]) =>
+    inputs.map((text, index) => ({ object: 'embedding', index, embedding: [text.length, 0.5] }));
   const vectors = (response: Parameters<ReturnType<typeof json>>[0], body: Record<string, unknown>) => {
-    const data = (body['input'] as string[]).map((text, index) => ({
-      object: 'embedding',
-      index,
-      embedding: [text.length, 0.5],
-    }));
+    const data = vectorsOf(body['input'] as string[]);
     return json(200, {
       data: data.toReversed(),
       usage: { prompt_tokens: data.length, total_tokens: data.length },
@@ -62,6 +60,24 @@ describe('embeddings', () => {
     const answer = JSON.parse(reply.body.toString()) as { data: { embedding: string }[] };
     const bytes = Buffer.from(answer.data[0]!.embedding, 'base64');
     expect([bytes.readFloatLE(0), bytes.readFloatLE(4)]).toEqual([5, 0.5]);
+  });
+
+  // Guarantee: one batch with impossible usage makes the sum impossible; no batch lowers what another used.
+  it('marks impossible usage', async () => {
+    stages.vendor.answers((response, call) => {
+      const inputs = call.body['input'] as string[];
+      const usage = { prompt_tokens: inputs.length === 1 ? -20 : 30 };
+      return json(200, { data: vectorsOf(inputs), usage })(response, call);
+    });
+    const reply = await stages.stage('qwen').handle(request(Array.from({ length: 11 }, () => 'a')));
+    if (reply.kind !== 'unary') throw new Error('not unary');
+    expect(reply.usage).toEqual({
+      prompt: 30,
+      cachedPrompt: 0,
+      completion: 0,
+      reasoning: 0,
+      impossible: true,
+    });
   });
 
   it('rejects an answer that lacks a vector', async () => {

@@ -7,6 +7,7 @@ import {
   type ReplyStream,
   type Served,
   type Target,
+  type ReportedUsage,
   type Usage,
 } from '@tunan/contracts';
 import { Fault } from '@tunan/kernel';
@@ -46,6 +47,7 @@ import type { CallContext } from './upstream-call.js';
 /** Batches of one embeddings request that are under way together. */
 const BATCHES_AT_ONCE = 4;
 /** What an image costs is the catalog's to know; estimates of this stage fill gaps that settlement closes. */
+const NO_TOKENS: ReportedUsage | null = { prompt: 0, cachedPrompt: 0, completion: 0, reasoning: 0 };
 const NO_IMAGES = { imageTokens: 0, imageTokensMax: 0 };
 
 /** Where an exchange without a target goes: a stage can be driven with an OpenAI SDK alone. */
@@ -177,8 +179,8 @@ export class ProviderStage extends ExchangeHandler {
   ): ExchangeReply {
     const answers: ChatAnswer[] = [];
     const meter = new TokenMeter();
-    const usages = decoded.map((one) => this.#charged(exchange, target, one.usage));
-    let usage: Usage | null = usages[0]!;
+    const usages = decoded.map((one) => this.#judged(exchange, target, one.usage));
+    let usage: ReportedUsage | null = usages[0]!;
     for (const [index, one] of decoded.entries()) {
       answers.push(one.answer);
       meterAnswer(meter, one.answer);
@@ -192,12 +194,10 @@ export class ProviderStage extends ExchangeHandler {
     return { kind: 'unary', served: this.#served(target, encoded), body, usage, outputTokens };
   }
 
-  /** A completion's usage as far as it may be charged. */
-  #charged(exchange: Exchange, target: Target, usage: Usage | null): Usage | null {
+  #judged(exchange: Exchange, target: Target, usage: ReportedUsage | null): ReportedUsage | null {
     if (usage === null) return null;
-    const bounded = withinCeiling(usage, exchange.ceiling);
-    if (bounded !== usage) this.#overran(exchange, target);
-    return bounded;
+    if (usage.completion > exchange.ceiling) this.#overran(exchange, target);
+    return withinCeiling(usage, exchange.ceiling);
   }
 
   /** Fills the answer where the provider reported nothing; settlement replaces it. */
@@ -219,19 +219,18 @@ export class ProviderStage extends ExchangeHandler {
         read: (body) => decodeEmbeddings(dialect, body, batch.length),
       }),
     );
-    const counts = decoded.map(({ promptTokens }) => promptTokens);
-    const prompt = counts.reduce<number | null>(
-      (sum, count) => (sum === null || count === null ? null : sum + count),
-      0,
-    );
+    for (const { impossibleUsage } of decoded)
+      if (impossibleUsage !== undefined) this.#impossible(exchange, target, impossibleUsage);
+    const usage = decoded
+      .map((batch) => batch.usage)
+      .reduce((sum, one) => (sum === null || one === null ? null : addUsage(sum, one)), NO_TOKENS);
     const vectors = decoded.flatMap((batch) => batch.vectors);
     const body = encodeEmbeddings(
       request.model,
       vectors,
       request.encoding_format ?? 'float',
-      prompt ?? estimateInputs(request).likely,
+      usage?.prompt ?? estimateInputs(request).likely,
     );
-    const usage = prompt === null ? null : { prompt, cachedPrompt: 0, completion: 0, reasoning: 0 };
     return { kind: 'unary', served: this.#served(target), body, usage, outputTokens: 0 };
   }
 

@@ -1,4 +1,4 @@
-import type { ReplySink, Usage } from '@tunan/contracts';
+import type { ReplySink, ReportedUsage } from '@tunan/contracts';
 import type { Fault } from '@tunan/kernel';
 
 /** What may wait for a receiver, in bytes, before the upstream is paused. */
@@ -9,7 +9,7 @@ export class ReplyOutbox {
   #sink: ReplySink | undefined;
   #waiting: { readonly bytes: Buffer; readonly outputTokens: number }[] = [];
   #waitingBytes = 0;
-  #usage: { readonly usage: Usage | null; readonly frame: Buffer } | undefined;
+  #usage: { readonly usage: ReportedUsage | null; readonly frame: Buffer } | undefined;
   #ending: 'end' | Fault | undefined;
 
   /**
@@ -35,7 +35,7 @@ export class ReplyOutbox {
     return this.#waitingBytes < WAITING_BYTES_MAX;
   }
 
-  usage(usage: Usage | null, frame: Buffer): void {
+  usage(usage: ReportedUsage | null, frame: Buffer): void {
     if (this.#sink === undefined) this.#usage = { usage, frame };
     else this.#sink.usage(usage, frame);
   }

@@ -4,6 +4,7 @@ import type {
   ExchangeReply,
   ReplySink,
   ReplyStream,
+  ReportedUsage,
   Served,
   Target,
   Usage,
@@ -284,13 +285,14 @@ export class StreamCall extends UpstreamCall implements ReplyStream {
     this.cancel();
   }
 
-  /** What the provider reported, as far as it may be charged. */
-  get #usage(): Usage | null {
-    const { usage } = this.#decoder;
+  get #usage(): ReportedUsage | null {
+    return this.#judged(this.#decoder.usage);
+  }
+
+  #judged(usage: ReportedUsage | null): ReportedUsage | null {
     if (usage === null) return null;
-    const bounded = withinCeiling(usage, this.exchange.ceiling);
-    if (bounded !== usage) this.#overran();
-    return bounded;
+    if (usage.completion > this.exchange.ceiling) this.#overran();
+    return withinCeiling(usage, this.exchange.ceiling);
   }
 
   #overran(): void {
@@ -299,7 +301,7 @@ export class StreamCall extends UpstreamCall implements ReplyStream {
     this.options.observer.overran();
   }
 
-  #complete(reason: FinishReason, usage: Usage | null): void {
+  #complete(reason: FinishReason, usage: ReportedUsage | null): void {
     this.over();
     this.#closeTail();
     if (this.#decoder.impossibleUsage !== undefined)
@@ -320,7 +322,7 @@ export class StreamCall extends UpstreamCall implements ReplyStream {
    * The client left before the provider was done, and the provider did not fail before it began. That is an answer, also
    * before any content: who served it must be known, because the prompt is charged.
    */
-  #leave(usage: Usage | null): void {
+  #leave(usage: ReportedUsage | null): void {
     if (!this.#reached) return this.#reject(clientClosed());
     if (usage !== null) this.#outbox.usage(usage, Buffer.from(this.#encoder.usage(usage)));
     this.#outbox.finish(clientClosed());
@@ -360,10 +362,7 @@ export class StreamCall extends UpstreamCall implements ReplyStream {
       const toolCalls = answer.toolCalls.map((call, index) => ({ ...call, index }));
       if (answer.content !== '' || answer.reasoning !== '' || answer.refusal !== '' || toolCalls.length > 0)
         this.#onDelta({ ...answer, toolCalls });
-      this.#complete(
-        answer.finishReason,
-        usage === null ? null : withinCeiling(usage, this.exchange.ceiling),
-      );
+      this.#complete(answer.finishReason, this.#judged(usage));
     } catch (error) {
       this.fail(Fault.from(error));
     }

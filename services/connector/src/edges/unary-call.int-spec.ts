@@ -76,14 +76,45 @@ describe('a unary call', () => {
     expect(await faultOf(stages.stage().handle(unary()))).toMatchObject({ code });
   });
 
-  // Guarantee: usage that can't be true is never charged as it stands; settlement estimates.
-  it('reports impossible usage as none and estimates the figures shown', async () => {
-    stages.vendor.answers(
-      json(200, answer({ content: 'Hello' }, { usage: { prompt_tokens: -5, completion_tokens: 'many' } })),
-    );
+  // Guarantee: usage that can't be true reaches settlement as such, which clamps and flags it.
+  it.each([
+    [
+      { prompt_tokens: -5, completion_tokens: 'many' },
+      { prompt: 0, completion: 0 },
+    ],
+    [
+      { prompt_tokens: 9, completion_tokens: 1e9 },
+      { prompt: 9, completion: 1_256 },
+    ],
+  ])('marks the impossible usage %j', async (usage, marked) => {
+    stages.vendor.answers(json(200, answer({ content: 'Hello' }, { usage })));
     const reply = await bodyOf(stages.stage().handle(unary()));
-    expect(reply.usage).toBeNull();
-    expect(reply.json).toMatchObject({ usage: { completion_tokens: 2 } });
+    expect(reply.usage).toEqual({ ...marked, cachedPrompt: 0, reasoning: 0, impossible: true });
+  });
+
+  // Guarantee: the chunk that crosses the ceiling is not impossible: it is charged as far as credit reaches.
+  it('passes on usage a chunk above the ceiling as it is', async () => {
+    const usage = { prompt_tokens: 9, completion_tokens: 1_256 };
+    stages.vendor.answers(json(200, answer({ content: 'Hello' }, { usage })));
+    const reply = await bodyOf(stages.stage().handle(unary()));
+    expect(reply.usage).toEqual({ prompt: 9, cachedPrompt: 0, completion: 1_256, reasoning: 0 });
+  });
+
+  it('marks the usage of several completions if that of one is impossible', async () => {
+    const far = { prompt_tokens: 9, completion_tokens: 2_000 };
+    stages.vendor.answers(
+      json(200, answer({ content: 'x' })),
+      json(200, answer({ content: 'x' }, { usage: far })),
+      json(200, answer({ content: 'x' })),
+    );
+    const reply = await bodyOf(stages.stage().handle(unary({ n: 3 })));
+    expect(reply.usage).toEqual({
+      prompt: 27,
+      cachedPrompt: 8,
+      completion: 1_260,
+      reasoning: 0,
+      impossible: true,
+    });
   });
 
   it('rejects an answer that breaks off', async () => {

@@ -1,11 +1,11 @@
-import type { ExchangeReply, ReplySink, ReplyStream, Usage } from '@tunan/contracts';
+import type { ExchangeReply, ReplySink, ReplyStream, ReportedUsage } from '@tunan/contracts';
 import type { Fault } from '@tunan/kernel';
 
 /** Everything that a stream delivers, as its receiver sees it. */
 export class RecordingSink implements ReplySink {
   text = '';
   outputTokens = 0;
-  reported: { readonly usage: Usage | null; readonly frame: string } | undefined;
+  reported: { readonly usage: ReportedUsage | null; readonly frame: string } | undefined;
   ending: 'end' | Fault | undefined;
   /** What `frames` answers: false asks for a pause. */
   flowing = true;
@@ -33,7 +33,7 @@ export class RecordingSink implements ReplySink {
     return this.flowing;
   }
 
-  usage(usage: Usage | null, frame: Buffer): void {
+  usage(usage: ReportedUsage | null, frame: Buffer): void {
     if (this.ending !== undefined || this.reported !== undefined)
       throw new Error('usage twice or after the end');
     this.reported = { usage, frame: frame.toString() };

@@ -5,7 +5,7 @@ import {
   type SettleOutcome,
   type SettleReply,
   type SettleRequest,
-  type Usage,
+  type ReportedUsage,
 } from '@tunan/contracts';
 import { Fault, type Clock } from '@tunan/kernel';
 import type { Logger } from '@tunan/service-kit';
@@ -16,7 +16,7 @@ const BACKOFF_MS = 100;
 /** What is known about a request when it ends. */
 export interface Ending {
   readonly outcome: SettleOutcome;
-  readonly usage: Usage | null;
+  readonly usage: ReportedUsage | null;
   readonly deliveredTokens: number;
   readonly served: Served | null;
 }

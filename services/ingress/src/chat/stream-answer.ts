@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { ReplySink, ReplyStream, Served, SettleReply, Usage } from '@tunan/contracts';
+import type { ReplySink, ReplyStream, Served, SettleReply, ReportedUsage } from '@tunan/contracts';
 import { errorBody, Fault, type Clock } from '@tunan/kernel';
 import { sendFault } from '@tunan/service-kit';
 import { withCost } from '../domain/usage-json.js';
@@ -44,7 +44,7 @@ export class StreamAnswer implements ReplySink, OpenExchange {
   #served: Served | null = null;
   #delivered = 0;
   #contentSent = false;
-  #usage: Usage | null = null;
+  #usage: ReportedUsage | null = null;
   #usageFrame: Buffer | undefined;
   #clientGone = false;
   #ended = false;
@@ -77,7 +77,7 @@ export class StreamAnswer implements ReplySink, OpenExchange {
     return this.#write(bytes);
   }
 
-  usage(usage: Usage | null, frame: Buffer): void {
+  usage(usage: ReportedUsage | null, frame: Buffer): void {
     this.#usage = usage;
     this.#usageFrame = frame;
   }

@@ -1,4 +1,4 @@
-import type { ReplySink, ReplyStream, Usage } from '@tunan/contracts';
+import type { ReplySink, ReplyStream, ReportedUsage } from '@tunan/contracts';
 import type { Fault } from '@tunan/kernel';
 
 /** Passes a stream through unchanged and tells how it failed, if it does. */
@@ -23,7 +23,7 @@ export class WatchedStream implements ReplyStream, ReplySink {
     return this.#sink.frames(bytes, outputTokens);
   }
 
-  usage(usage: Usage | null, frame: Buffer): void {
+  usage(usage: ReportedUsage | null, frame: Buffer): void {
     this.#sink.usage(usage, frame);
   }
 
