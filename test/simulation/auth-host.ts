@@ -9,7 +9,6 @@ import {
   KeyLookup,
   LeaseSweeper,
   MemoryIdempotentAnswers,
-  Recurring,
   StoreRepair,
   UsageRelay,
   type AccountSource,
@@ -17,6 +16,7 @@ import {
   type AuthMetrics,
   type MemoryCatalogSource,
 } from '@tunan/auth/testing';
+import { Recurring } from '@tunan/service-kit';
 import type { Process } from './process.js';
 
 /** Keys are known beforehand: nobody asks. */

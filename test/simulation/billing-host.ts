@@ -4,7 +4,6 @@ import {
   DeliverUsage,
   Ledger,
   PostEntry,
-  Recurring,
   RepairPublications,
   type BillingMetrics,
   type EntriesPage,
@@ -12,7 +11,7 @@ import {
   type MemoryLedger,
   type PublicationLog,
 } from '@tunan/billing/testing';
-import { createLogger } from '@tunan/service-kit';
+import { createLogger, Recurring } from '@tunan/service-kit';
 import { through, type Link } from './link.js';
 import type { Process } from './process.js';
 

@@ -8,6 +8,7 @@ export * from './logger.js';
 export * from './nest-http.js';
 export * from './nest-logger.js';
 export * from './nest-service.js';
+export * from './recurring.js';
 export * from './rpc/callers.js';
 export * from './rpc/http-port.js';
 export * from './rpc/http-server.js';

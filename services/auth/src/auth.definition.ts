@@ -1,13 +1,17 @@
 import { authContract, billingContract } from '@tunan/contracts';
 import { Fault } from '@tunan/kernel';
-import { createNestContext, type ServiceDefinition, type ServiceInstance } from '@tunan/service-kit';
+import {
+  createNestContext,
+  Recurring,
+  type ServiceDefinition,
+  type ServiceInstance,
+} from '@tunan/service-kit';
 import { authConfig } from './auth.config.js';
 import { AuthMetrics } from './auth.metrics.js';
 import { authModule, type AuthContext } from './auth.module.js';
 import { AuthService } from './auth.service.js';
 import { Catalogs } from './catalogs.js';
 import { LeaseSweeper } from './lease-sweeper.js';
-import { Recurring } from './recurring.js';
 import { StoreReconciliation } from './store-reconciliation.js';
 import { IdempotentAnswers } from './ports/idempotent-answers.js';
 import { StoreRepair } from './store-repair.js';

@@ -1,11 +1,15 @@
 import { authContract, billingContract } from '@tunan/contracts';
-import { createNestContext, type ServiceDefinition, type ServiceInstance } from '@tunan/service-kit';
+import {
+  createNestContext,
+  Recurring,
+  type ServiceDefinition,
+  type ServiceInstance,
+} from '@tunan/service-kit';
 import { BillingMetrics } from './billing.metrics.js';
 import { billingConfig } from './billing.config.js';
 import { billingModule, type BillingContext } from './billing.module.js';
 import { BillingService } from './billing.service.js';
 import { ReconcileBooks } from './reconcile-books.js';
-import { Recurring } from './recurring.js';
 import { RepairPublications } from './repair-publications.js';
 
 /** The ledger and its one writer. */

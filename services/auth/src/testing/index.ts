@@ -8,7 +8,6 @@ export * from '../key-directory.js';
 export * from '../lease-sweeper.js';
 export * from '../ports/account-source.js';
 export * from '../ports/key-lookup.js';
-export * from '../recurring.js';
 export * from '../store/admission-store.js';
 export * from '../store-repair.js';
 export * from '../store/testing/builders.js';

@@ -3,7 +3,6 @@ export * from '../billing.metrics.js';
 export * from '../deliver-usage.js';
 export * from '../ports/ledger.js';
 export * from '../post-entry.js';
-export * from '../recurring.js';
 export * from '../repair-publications.js';
 export * from './fake-auth.js';
 export * from './memory-ledger.js';
