@@ -21,6 +21,14 @@ const SERVED_MOST = 37;
 const ONE_BY_ONE_MAX = 20;
 const TRIES_MAX = 20;
 
+/**
+ * Decisions that may come too late, of all that a run asks for. In one process there is nothing to be late for.
+ * Between processes an admission that is not answered within a second is given up with 503, and costs nothing. On a
+ * machine with other things to do that may happen to the whole crowd once, while all of it is being decided; a platform
+ * that fails to decide it twice is too slow for what it promises.
+ */
+const UNDECIDED_MOST = { 'one process': 0, 'a process per service': AT_ONCE } as const;
+
 /** Every answer uses all of its ceiling, and comes so late that those of one moment overlap. */
 const PROMPT =
   `[[sim tokens=${MAX_TOKENS} chunk_tokens=50 first_delay_ms=500]] ` +
@@ -33,8 +41,10 @@ interface Answer {
   readonly text: string;
 }
 
-describe.each(TOPOLOGIES)('no account spends more than it has: %s', (_name, start) => {
+describe.each(TOPOLOGIES)('no account spends more than it has: %s', (name, start) => {
   let platform: Platform;
+  /** Answers of status 503 so far. */
+  let undecided = 0;
 
   beforeAll(async () => {
     platform = await start();
@@ -66,11 +76,13 @@ describe.each(TOPOLOGIES)('no account spends more than it has: %s', (_name, star
     return { status, text, retry: headers.get('x-should-retry'), retryAfter: headers.get('retry-after') };
   };
 
-  /** Asks until the platform has decided: between processes on a busy machine a decision may come too late, which is 503. */
+  /** Asks until the platform has decided: in one process once, between processes again where the decision was late. */
   const ask = async (apiKey: string, stream: boolean, maxTokens = MAX_TOKENS): Promise<Answer> => {
     for (let tries = 1; ; tries += 1) {
       const answer = await askOnce(apiKey, stream, maxTokens);
-      if (answer.status !== 503 || tries === TRIES_MAX) return answer;
+      if (answer.status !== 503) return answer;
+      undecided += 1;
+      if (UNDECIDED_MOST[name] === 0 || tries === TRIES_MAX) return answer;
     }
   };
 
@@ -115,6 +127,7 @@ describe.each(TOPOLOGIES)('no account spends more than it has: %s', (_name, star
     expect(books.balance).toBe(credit - BigInt(served.length) * dearest);
 
     await spendsTheRest(apiKey, accountId, books.balance);
+    expect(undecided).toBeLessThanOrEqual(UNDECIDED_MOST[name]);
   }, 180_000);
 
   /** Nothing is held any more: a request that needs all that is left is served, one token more is refused. */
