@@ -30,20 +30,23 @@ export const KINDS = {
 } as const;
 export type RequestKind = keyof typeof KINDS;
 
-/** Models of all four providers; DeepSeek and GLM stop billing when they are cancelled, the others do not. */
-const MODELS = [
-  'deepseek-chat',
-  'deepseek-reasoner',
-  'qwen3.7-max',
-  'qwen3.5-flash',
-  'glm-4-flash',
-  'glm-4-plus',
-  'minimax-m3',
-  'minimax-m2.5',
-];
-/** Models whose calls go on when their client leaves. */
-const DRAINED_MODELS = MODELS.filter((model) => /^(?:qwen|minimax)/.test(model));
+/*
+ * Failures open breakers, each of one model, and those refuse whatever else is asked of it. So each group has models of
+ * its own. DeepSeek and GLM stop billing when they are cancelled, Qwen and MiniMax do not.
+ */
+/** Where nothing fails. */
+const SOUND_MODELS = ['deepseek-chat', 'qwen3.5-flash', 'glm-4-flash', 'minimax-m2.5'];
+/** Where some answers fail, and must get so far. */
+const FAILING_MODELS = ['deepseek-reasoner', 'qwen3.7-max', 'qwen-coder-plus', 'glm-4v', 'minimax-m3'];
+/** Where requests fail whole, which they also do at a breaker that is open. */
+const REFUSING_MODELS = ['qwen3.7-plus', 'glm-4-plus', 'minimax-m2.7'];
+const MODELS = [...SOUND_MODELS, ...FAILING_MODELS, ...REFUSING_MODELS];
+/** Those that fail whose calls go on when their client leaves. */
+const DRAINED_MODELS = FAILING_MODELS.filter((model) => /^(?:qwen|minimax)/.test(model));
 const EMBEDDING_MODELS = ['text-embedding-v3', 'embedding-3'];
+
+/** Whether no request to a model is meant to fail. */
+export const isSound = (model: string): boolean => [...SOUND_MODELS, ...EMBEDDING_MODELS].includes(model);
 
 const SENTENCES = [
   'The harbour was quiet before the first boats came in.',
@@ -141,6 +144,7 @@ const DRAFTS: Readonly<Record<Exclude<RequestKind, 'embeddings'>, (random: Seede
     leaves: 'waiting',
   }),
   'stream, fails after content': (random) => ({
+    models: FAILING_MODELS,
     directives: {
       ...paced(random),
       fault: random.pick(LATE_FAULTS).replace('#', String(random.between(1, 20))),
@@ -148,10 +152,12 @@ const DRAFTS: Readonly<Record<Exclude<RequestKind, 'embeddings'>, (random: Seede
     extra: STREAM,
   }),
   'fails before content': (random) => ({
+    models: REFUSING_MODELS,
     directives: { fault: random.pick(EARLY_FAULTS) },
     extra: random.next() < 0.5 ? STREAM : {},
   }),
   'fails before content, then succeeds': (random) => ({
+    models: FAILING_MODELS,
     directives: { tokens: random.between(1, 60) },
     extra: random.next() < 0.5 ? STREAM : {},
     first: { fault: random.pick(EARLY_FAULTS) },

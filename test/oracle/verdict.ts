@@ -31,6 +31,13 @@ export interface Verdict {
 /** Providers that charge a whole answer although its caller has left: their streams are read to the end. */
 const BILLS_AFTER_CANCEL = ['qwen', 'minimax'];
 
+/** Whether the client of a stream left and the provider goes on to charge for it. */
+const mustBeDrained = ({ ending, stream }: ClientRecord, counting: readonly ServedCall[]): boolean =>
+  ending === 'aborted' &&
+  stream &&
+  counting.length > 0 &&
+  counting.every(({ provider }) => BILLS_AFTER_CANCEL.includes(provider));
+
 const exactly = (amount: bigint, rule: string): Verdict => ({ least: amount, most: amount, rule });
 
 /** Where a provider told nothing the charge is an estimate, from 0.7 to 1.1 of what the provider counted. */
@@ -103,9 +110,22 @@ export const judge = (record: ClientRecord, calls: readonly ServedCall[]): Verdi
   if (real === null) return estimate;
   const drained = exactly(real, "a stream read to its end is the provider's usage");
   // What a provider says last may not be read when it fails, or is cancelled in that moment.
-  return record.ending === 'aborted' &&
-    whole &&
-    counting.every(({ provider }) => BILLS_AFTER_CANCEL.includes(provider))
-    ? drained
-    : union(drained, estimate);
+  return whole && mustBeDrained(record, counting) ? drained : union(drained, estimate);
+};
+
+/**
+ * What was not read to its end although it had to be: a stream whose client left, of a provider that charges all of
+ * it. Only for answers that end within the 30 s in which they are read on.
+ */
+export const leftUndrained = (record: ClientRecord, calls: readonly ServedCall[]): readonly ServedCall[] => {
+  const counting = countingCalls(calls);
+  if (!mustBeDrained(record, counting)) return [];
+  return counting.filter(
+    ({ outcome, reported, promptTokens, plannedTokens }) =>
+      outcome !== 'completed' ||
+      reported === null ||
+      reported === 'impossible' ||
+      reported.prompt !== promptTokens ||
+      reported.output !== plannedTokens,
+  );
 };
