@@ -89,6 +89,8 @@ describe('re-rating', () => {
     expect(BigInt(report.chargedNano)).toBe(rows[0]!.spent_nano);
     expect(report.reratedNano).toBe(report.chargedNano);
     for (const { flags } of report.explained) expect(flags.length).toBeGreaterThan(0);
+    // The two whose provider reported what cannot be, for a person to look at.
+    expect(report.explained.filter(({ flags }) => flags.includes('clamped'))).toHaveLength(2);
     expect(catalog.version).toBe(1);
     expect((await rerate()).differences).toEqual([]);
   }, 180_000);

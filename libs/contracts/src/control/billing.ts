@@ -46,7 +46,7 @@ export const ratingFault = z.enum([
 ]);
 export type RatingFault = z.output<typeof ratingFault>;
 
-/** A charge that differs from price × usage. */
+/** A charge that differs from price × usage, or whose usage was impossible. */
 export const ratingDifference = z.object({
   eventId: id,
   accountId: id,

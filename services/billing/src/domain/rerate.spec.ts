@@ -74,6 +74,14 @@ describe('rerate', () => {
       });
   });
 
+  // Guarantee: impossible usage comes before a person, also where the clamped usage explains the charge.
+  it('always lists a charge for impossible usage', () => {
+    expect(check({ usage, cost: COST, flags: ['clamped'] })).toMatchObject({
+      rerated: COST,
+      difference: { faults: [], charged: COST, rerated: COST, flags: ['clamped'] },
+    });
+  });
+
   it('lets no flag explain a charge above price × usage, nor a charge for a failed answer', () => {
     expect(check({ usage, cost: COST + 1n, flags: ['overrun'] }).difference?.faults).toEqual(['cost']);
     expect(check({ usage, cost: 1n, flags: ['uncharged'] }).difference?.faults).toEqual(['cost']);

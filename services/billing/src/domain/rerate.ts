@@ -14,7 +14,10 @@ export interface RatedCharge {
 export interface Rerating {
   /** Price of the snapshot × usage of the event, as far as flags let it be charged; null if that can't be told. */
   readonly rerated: Nano | null;
-  /** Set if the charge is not price × usage: with faults, or with the flags that explain it. */
+  /**
+   * Set if the charge is not price × usage, with faults or with the flags that explain it; and always where the provider
+   * reported what cannot be, for a person to look at.
+   */
   readonly difference: RatingDifference | null;
 }
 
@@ -42,7 +45,8 @@ export const rerate = (charge: RatedCharge, snapshot: CatalogIndex | undefined):
   if (full !== null && !isExplained(stated, full, flags)) faults.push('cost');
   if (charged !== stated) faults.push('ledger');
   const rerated = full !== null && faults.length === 0 ? stated : full;
-  if (faults.length === 0 && full === stated) return { rerated, difference: null };
+  if (faults.length === 0 && full === stated && !flags.includes('clamped'))
+    return { rerated, difference: null };
   return {
     rerated,
     difference: { eventId, accountId, faults, charged, stated, rerated: full, flags: [...flags] },

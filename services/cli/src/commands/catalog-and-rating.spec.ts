@@ -43,7 +43,7 @@ describe('tunan', () => {
       truncated: false,
     });
     expect((await tunan('ledger rerate --account acc_1')).out.split('\n').at(-1)).toBe(
-      '4 charges, $0.00000001: 1 differ, 1 are lower by rule',
+      '4 charges, $0.00000001: 1 differ, 1 are flagged',
     );
   });
 

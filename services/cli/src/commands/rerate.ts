@@ -28,7 +28,7 @@ interface Report {
   rerated: bigint;
   /** Charges that are wrong. */
   readonly differences: Difference[];
-  /** Charges that a rule lowered below price × usage, as their flags say. */
+  /** Charges that a rule lowered below price × usage, or whose usage was impossible, as their flags say. */
   readonly explained: Difference[];
   /** True if there was more to list than is listed. */
   truncated: boolean;
@@ -92,7 +92,7 @@ export const ledgerRerate: Command = {
       each.flags.join(' ') || '-',
     ]);
     const head = ['EVENT', 'ACCOUNT', 'CHARGED', 'RERATED', 'WRONG', 'FLAGS'];
-    const total = `${events} charges, $${formatUsd(charged)}: ${differences.length} differ, ${explained.length} are lower by rule`;
+    const total = `${events} charges, $${formatUsd(charged)}: ${differences.length} differ, ${explained.length} are flagged`;
     return {
       json: { ...report, chargedNano: charged.toString(), reratedNano: rerated.toString() },
       text: rows.length === 0 ? total : `${table(head, rows, ['CHARGED', 'RERATED'])}\n${total}`,
