@@ -134,7 +134,7 @@ const DRAFTS: Readonly<Record<Exclude<RequestKind, 'embeddings'>, (random: Seede
     leaves: 'waiting',
   }),
   'stream, client leaves, then it fails before content': (random) => ({
-    directives: { header_delay_ms: 2_000, fault: random.pick([...EARLY_FAULTS, 'status:429']) },
+    directives: { header_delay_ms: 2_000, fault: random.pick(EARLY_FAULTS) },
     models: DRAINED_MODELS,
     extra: STREAM,
     leaves: 'waiting',
