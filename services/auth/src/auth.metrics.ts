@@ -81,7 +81,7 @@ export class AuthMetrics {
     });
   }
 
-  /** Publishes what the store holds; `read` is asked at every scrape, and a store that is away leaves the last figures. */
+  /** Publishes what the store holds; `read` is asked at every scrape, and a store that is away has none. */
   observeStore(read: () => Promise<StoreStats>): void {
     let latest: Promise<StoreStats | undefined> | undefined;
     const once = (): Promise<StoreStats | undefined> =>
@@ -97,8 +97,8 @@ export class AuthMetrics {
         help,
         registers: [this.registry],
         async collect() {
-          const stats = await once();
-          if (stats !== undefined) this.set(key === 'outboxAgeMs' ? stats[key] / 1_000 : stats[key]);
+          const figure = (await once())?.[key] ?? NaN;
+          this.set(key === 'outboxAgeMs' ? figure / 1_000 : figure);
         },
       });
   }

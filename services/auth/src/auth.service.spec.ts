@@ -333,5 +333,10 @@ describe('AuthService', () => {
     expect(text).toContain('tunan_auth_outbox_events 1');
     expect(text).toContain('tunan_auth_outbox_age_seconds 1.5');
     expect(text).toContain('tunan_auth_admits_total{outcome="granted",reason=""} 2');
+    // A store that can't be asked has no figures: its last ones, or a zero, would read as all being well.
+    await store.close();
+    const blind = await registry.metrics();
+    for (const name of ['holds', 'pending_charges', 'outbox_events', 'outbox_age_seconds'])
+      expect(blind).toMatch(new RegExp(`^tunan_auth_${name} NaN$`, 'im'));
   });
 });
