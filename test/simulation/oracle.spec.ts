@@ -25,6 +25,7 @@ const story = (
   fileReplaced: false,
   gatewayDied: false,
   settlementLost: false,
+  chargedAfterError: false,
   client: { status: 200, delivered: 40, complete: true, left: false, cost: undefined, ...client },
   ...changes,
 });
@@ -114,6 +115,11 @@ describe('the charging rules', () => {
       'a settlement without an answer may have happened',
       story({ settle: 'sent' }, { complete: false, status: 500 }),
       [...exactly(0n), ...exactly(REPORTED)],
+    ],
+    [
+      'but not after its client was told of an error',
+      story({ settle: 'sent', chargedAfterError: true }, { complete: false, status: 500 }),
+      exactly(0n),
     ],
   ])('%s', (_, given, allowed) => {
     expect(allowedCharges(given)).toEqual(allowed);

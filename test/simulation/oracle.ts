@@ -108,7 +108,8 @@ export const allowedCharges = (story: Story): readonly ChargeRange[] => {
   const lost = lostCharges(story);
   // A gateway that lives ends what it began.
   if (story.settle === 'none') return story.gatewayDied ? lost : [];
-  // The settlement may have arrived although nobody was told; then what was answered is an error, and may be charged.
+  if (story.chargedAfterError) return lost;
+  // The settlement was made in time although every answer to it was lost: whether it was, nobody could be told.
   const asSettled = settledCharge({ ...story, client: { ...story.client, status: 200 } });
   return [...lost, asSettled];
 };

@@ -77,6 +77,8 @@ export interface Story {
   /** The store's file was lost, or replaced by an older copy, while this request was under way or later. */
   fileReplaced: boolean;
   gatewayDied: boolean;
+  /** The store charged it when its client had been told of an error already. */
+  chargedAfterError: boolean;
   /** The settlement was in the part of the store's file that was lost. */
   settlementLost: boolean;
   readonly client: ClientView;

@@ -38,6 +38,8 @@ export class StoreWitness {
     private readonly database: Database,
     /** Told of every new grant. */
     private readonly onGrant: (accountId: string) => void,
+    /** Told of every final settlement that costs something. */
+    private readonly onCharge: (requestId: string) => void,
   ) {}
 
   /** Credit of an account when everything that was settled has been applied, less what is held. */
@@ -121,6 +123,7 @@ export class StoreWitness {
   #settledNow(requestId: string, settled: Settled): void {
     if (settled.kind === 'final' && this.#now.settled.get(requestId)?.kind === 'lost')
       this.lateFinals.add(requestId);
+    if (settled.kind === 'final' && settled.cost > 0n) this.onCharge(requestId);
     this.#now.settled.set(requestId, settled);
     this.#now.held.delete(requestId);
   }

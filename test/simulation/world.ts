@@ -92,7 +92,10 @@ export class World {
     this.database = new Database(scenario.accounts);
     const limits = { ...TEST_LIMITS, leaseMs: AUTH_TIMES.leaseMs, tombstoneMs: scenario.tombstoneMs };
     this.store = new MemoryAdmissionStore(this.time, limits, 'generation-0');
-    this.witness = new StoreWitness(this.database, onGrant);
+    this.witness = new StoreWitness(this.database, onGrant, (requestId) => {
+      const story = this.stories.get(requestId);
+      if (story !== undefined && story.client.status >= 400) story.chargedAfterError = true;
+    });
     this.#watchedStore = this.witness.watch(this.store);
     this.postings = scenario.postings.map((plan) => ({ plan, outcome: 'unknown' }));
     this.#machines = MACHINES[scenario.topology].map((services) => ({ services, process: undefined }));
@@ -318,6 +321,7 @@ export class World {
       proven: 0,
       fileReplaced: false,
       gatewayDied: false,
+      chargedAfterError: false,
       settlementLost: false,
       client: connection.view,
     });

@@ -258,6 +258,14 @@ describe('AuthService', () => {
       });
     });
 
+    it('fails once it has lapsed, and charges nothing', async () => {
+      const hold = await grant();
+      const lapsesAtMs = hold.admittedAtMs + 5_000;
+      clock.advance(5_000);
+      await expect(settle(hold, { lapsesAtMs })).rejects.toMatchObject({ code: 'service_unavailable' });
+      expect(await store.stats()).toMatchObject({ holds: 1, pending: 0, outboxDepth: 0 });
+    });
+
     it('wakes the relay', async () => {
       relay.start();
       clock.advance(0);

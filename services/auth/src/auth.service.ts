@@ -18,6 +18,8 @@ const COLD_RETRY_MS = 1_000;
 /** When to ask again while usage events can't leave: billing has to come back first. */
 const FULL_RETRY_MS = 5_000;
 
+const LAPSED_RETRY_MS = 1_000;
+
 /** What the service answers with; each is a part of its own. */
 export interface AuthParts {
   readonly store: AdmissionStore;
@@ -68,8 +70,13 @@ export class AuthService extends AuthPort {
       served,
       traceparent,
       price: terms.price,
+      lapsesAtMs: request.lapsesAtMs,
     });
-    if (result.outcome === 'refused') throw internal('a final settlement was refused');
+    if (result.outcome === 'refused')
+      throw new Fault('service_unavailable', 'The service is not available at the moment. Please retry.', {
+        internal: 'the settlement came too late',
+        retryAfterMs: LAPSED_RETRY_MS,
+      });
     if (!result.repeated) this.#settled(outcome, result.charge);
     const { cost, flags } = result.charge;
     return { cost, usage: result.charge.usage, flags: [...flags] };
@@ -149,9 +156,6 @@ const NO_ACCOUNT: AdmitReply = {
   needed: null,
   available: null,
 };
-
-const internal = (message: string): Fault =>
-  new Fault('internal_error', 'Internal error.', { internal: message });
 
 const toReply = (result: AdmissionResult): AdmitReply => {
   switch (result.outcome) {

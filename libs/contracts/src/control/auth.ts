@@ -92,6 +92,11 @@ const settleRequest = z.object({
     .object({ provider: id, upstreamModel: id, channel: id, attempts: z.int().min(1), fallback: z.boolean() })
     .nullable(),
   traceparent: z.string().max(64).nullable(),
+  /**
+   * Not made any more from this time on, by the clock of `hold.admittedAtMs`: by then the caller has told its client
+   * that the answer failed. A settlement that was made before is answered also later.
+   */
+  lapsesAtMs: count.optional(),
 });
 export type SettleRequest = z.output<typeof settleRequest>;
 

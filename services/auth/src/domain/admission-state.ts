@@ -177,6 +177,7 @@ export class AdmissionState {
       return { outcome: 'settled', charge: known.charge, repeated: true };
     if (kind === 'lost' && (known?.kind !== 'held' || known.leaseEndsMs > nowMs))
       return { outcome: 'refused' };
+    if (settlement.lapsesAtMs !== undefined && nowMs >= settlement.lapsesAtMs) return { outcome: 'refused' };
     const account = this.#book.account(hold.accountId);
     const permille = observedPermille(settlement);
     if (permille !== undefined && permille > account.promptPermille(nowMs)) {

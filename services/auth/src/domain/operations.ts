@@ -31,12 +31,14 @@ export interface Settlement extends Pick<UsageDetail, 'outcome' | 'served' | 'tr
   readonly kind: 'final' | 'lost';
   readonly hold: Hold;
   readonly charge: Charge;
+  /** Not made any more from this store time on. */
+  readonly lapsesAtMs?: number | undefined;
 }
 
 /** Answer to a settlement. */
 export type SettlementResult =
   | { readonly outcome: 'settled'; readonly charge: Charge; readonly repeated: boolean }
-  /** Only for `lost`: the lease has not run out, or the request has ended otherwise. Nothing was done. */
+  /** Nothing was done: `lost`, and the lease has not run out or the request has ended otherwise; or it has lapsed. */
   | { readonly outcome: 'refused' };
 
 /** Answer to a look at an account. */

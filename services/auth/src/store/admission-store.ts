@@ -54,7 +54,8 @@ export abstract class AdmissionStore {
    *
    * A charge above the hold takes the rest from what is available, within the cap of its key; what is left is not
    * charged and flagged `overrun`. `lost` is refused unless the lease has run out at this moment and the request has
-   * not ended; `final` after `lost` takes its place, pending charge included.
+   * not ended; `final` after `lost` takes its place, pending charge included. A settlement that has lapsed is refused
+   * at the moment in which it would be made, however long it waited before; so a refusal of it is final.
    */
   abstract settle(settlement: Settlement): Promise<SettlementResult>;
 

@@ -235,6 +235,7 @@ type SettlementRow = readonly [
   served: ServedRow | null,
   traceparent: string | null,
   price: PriceRow,
+  lapsesAtMs: number | null,
 ];
 
 const settlementToRow = (settlement: Settlement): SettlementRow => [
@@ -245,6 +246,7 @@ const settlementToRow = (settlement: Settlement): SettlementRow => [
   settlement.served && servedToRow(settlement.served),
   settlement.traceparent,
   priceToRow(settlement.price),
+  settlement.lapsesAtMs ?? null,
 ];
 
 const settlementFromRow = (row: SettlementRow): Settlement => ({
@@ -255,6 +257,7 @@ const settlementFromRow = (row: SettlementRow): Settlement => ({
   served: row[4] && servedFromRow(row[4]),
   traceparent: row[5],
   price: priceFromRow(row[6]),
+  lapsesAtMs: row[7] ?? undefined,
 });
 
 /** The result has the charge only if it is another than the one asked for; null: refused. */

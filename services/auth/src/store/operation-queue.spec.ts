@@ -3,8 +3,10 @@ import type { Fault } from '@tunan/kernel';
 import { TestClock } from '@tunan/kernel/testing';
 import { OperationQueue, type QueueOptions } from './operation-queue.js';
 import type { ChannelListener, StoreChannel } from './store-channel.js';
-import type { OperationRow, ResultRow } from './store-host.js';
-import { aHold } from './testing/builders.js';
+import { StoreHost, type OperationRow, type ResultRow } from './store-host.js';
+import { aHold, anAdmission, aPublication, aSettlement } from './testing/builders.js';
+import { TEST_LIMITS } from './testing/memory-admission-store.js';
+import { MemoryJournal } from './testing/memory-journal.js';
 
 const OPTIONS: QueueOptions = { waitingMax: 3, timeoutMs: { fast: 100, patient: 1_000 } };
 
@@ -99,6 +101,27 @@ describe('OperationQueue', () => {
     await turn();
     clock.advance(1_100);
     expect((await failure(slow)).code).toBe('service_unavailable');
+  });
+
+  // Guarantee: what was given up because the store was stuck is not charged when it goes on, and nobody else fails.
+  it('has a settlement refused that the host reaches after its lapse', async () => {
+    const store = new StoreHost(clock, TEST_LIMITS, new MemoryJournal());
+    store.apply('publish', [[aPublication()], store.generation]);
+    const granted = store.apply('admit', [anAdmission()]);
+    if (granted.outcome !== 'granted') throw new Error(granted.outcome);
+    const { hold } = granted;
+    const settlement = aSettlement(hold, { lapsesAtMs: hold.admittedAtMs + 900 });
+    const givenUp = queue.call('settle', [settlement], 'fast');
+    await turn();
+    clock.advance(900);
+    expect((await failure(givenUp)).code).toBe('service_unavailable');
+    const question = queue.call('settle', [settlement], 'patient');
+    const other = queue.call('admit', [anAdmission()], 'patient');
+    await turn();
+    for (const batch of host.batches) host.answer(...store.run(batch));
+    expect(await question).toEqual({ outcome: 'refused' });
+    expect(await other).toMatchObject({ outcome: 'granted' });
+    expect(store.apply('stats', [])).toMatchObject({ holds: 2, pending: 0, outboxDepth: 0 });
   });
 
   it('fails what waits when the host dies, and opens it again', async () => {

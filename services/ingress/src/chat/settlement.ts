@@ -13,12 +13,17 @@ import type { Logger } from '@tunan/service-kit';
 const ATTEMPTS_MAX = 4;
 const BACKOFF_MS = 100;
 
+/** How long a settlement may be made of which the client will be told an error otherwise. */
+const LAPSE_MS = 10_000;
+
 /** What is known about a request when it ends. */
 export interface Ending {
   readonly outcome: SettleOutcome;
   readonly usage: ReportedUsage | null;
   readonly deliveredTokens: number;
   readonly served: Served | null;
+  /** The client is told of an error if this can't be settled; so it must not be charged afterwards. */
+  readonly lapses: boolean;
 }
 
 /** Settles one admitted request: once, whatever ends it, and before the bytes that complete its answer. */
@@ -27,6 +32,8 @@ export class Settlement {
   readonly #renewAfterMs: number;
   #renewAtMs: number;
   #renewing = false;
+  /** No earlier than the admission, of which the hold has the store's time. */
+  readonly #grantedMs: number;
 
   constructor(
     private readonly auth: AuthPort,
@@ -36,9 +43,10 @@ export class Settlement {
     leaseMs: number,
     private readonly traceparent: string | undefined,
   ) {
+    this.#grantedMs = clock.monotonicMs();
     // Four renewals fit into a lease, so that one that is lost does not end it.
     this.#renewAfterMs = leaseMs / 4;
-    this.#renewAtMs = clock.monotonicMs() + this.#renewAfterMs;
+    this.#renewAtMs = this.#grantedMs + this.#renewAfterMs;
   }
 
   /** True from the first call of {@link settle}. */
@@ -48,7 +56,8 @@ export class Settlement {
 
   /**
    * Charges the request by the rule of `ending.outcome`. Later calls return the first one's result.
-   * @throws Fault if the charge could not be made durable; the hold's lease then decides
+   * @throws Fault if the charge could not be made durable. One that lapses is not made afterwards; it may only have been
+   * made before, if no answer to any of the tries came through. Of another one, or none, the hold's lease decides.
    */
   settle(ending: Ending): Promise<SettleReply> {
     this.#settled ??= this.#settle(ending);
@@ -95,20 +104,32 @@ export class Settlement {
   }
 
   async #settle(ending: Ending): Promise<SettleReply> {
-    const request = this.requestFor(ending);
+    const lapseMs = ending.lapses ? this.clock.monotonicMs() + LAPSE_MS : undefined;
+    const request = { ...this.requestFor(ending), lapsesAtMs: lapseMs && this.#storeTimeOf(lapseMs) };
     for (let attempt = 1; ; attempt += 1) {
+      // After the lapse only a question is left: was it made by a try whose answer was lost?
+      const last = lapseMs === undefined ? attempt === ATTEMPTS_MAX : this.clock.monotonicMs() >= lapseMs;
       try {
         return await this.auth.settle(request);
       } catch (error) {
-        if (attempt === ATTEMPTS_MAX) {
+        if (last) {
           this.logger.error(
             { requestId: this.hold.requestId, err: Fault.from(error).message },
             'not settled',
           );
           throw error;
         }
-        await this.clock.sleep(BACKOFF_MS * 2 ** attempt);
+        const lapsesInMs = lapseMs === undefined ? Infinity : lapseMs - this.clock.monotonicMs();
+        await this.clock.sleep(Math.max(0, Math.min(BACKOFF_MS * 2 ** attempt, lapsesInMs)));
       }
     }
+  }
+
+  /**
+   * Time of the store's clock at a time of ours, or earlier: never later, because the hold was admitted before its grant
+   * arrived here. So the store's lapse is over when ours is.
+   */
+  #storeTimeOf(ms: number): number {
+    return this.hold.admittedAtMs + Math.floor(ms - this.#grantedMs);
   }
 }

@@ -145,7 +145,7 @@ export class StreamAnswer implements ReplySink, OpenExchange {
     try {
       await this.#settle(this.#clientGone ? 'aborted' : this.#contentSent ? 'cut' : 'failed');
     } catch {
-      // Logged where it happened; the lease of the hold decides.
+      // Logged where it happened. What was delivered is charged by a try that arrived, or when the lease has run out.
     } finally {
       // What a client has left it was charged for, and can't have again; what broke it may ask for anew.
       await this.options.mark?.end({ kind: this.#clientGone && this.#contentSent ? 'not-stored' : 'failed' });
@@ -160,6 +160,8 @@ export class StreamAnswer implements ReplySink, OpenExchange {
       usage: this.#usage,
       deliveredTokens: this.#delivered,
       served: this.#served,
+      // Once the head is out a failure is no error status, and what was delivered is charged.
+      lapses: outcome === 'completed' && !this.#clientGone && !this.options.response.headersSent,
     });
   }
 

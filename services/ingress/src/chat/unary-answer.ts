@@ -43,6 +43,7 @@ export class UnaryAnswer implements OpenExchange {
         usage,
         deliveredTokens: outputTokens,
         served,
+        lapses: !this.#clientGone,
       };
       if (this.#clientGone) await mark?.end({ kind: 'failed' });
       // If this fails nothing is settled: should the answer have been kept all the same, a replay settles it; else the
@@ -77,9 +78,15 @@ export class UnaryAnswer implements OpenExchange {
     this.#ended = true;
     const outcome = this.#clientGone ? 'aborted' : 'failed';
     try {
-      await this.options.settlement.settle({ outcome, usage: null, deliveredTokens: 0, served: null });
+      await this.options.settlement.settle({
+        outcome,
+        usage: null,
+        deliveredTokens: 0,
+        served: null,
+        lapses: false,
+      });
     } catch {
-      // Logged where it happened; the lease of the hold decides.
+      // Logged where it happened. Made later or never, it charges nothing.
     } finally {
       await this.options.mark?.end({ kind: 'failed' });
       sendFault(this.options.response, fault, this.options.headers(null));

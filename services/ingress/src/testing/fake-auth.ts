@@ -23,7 +23,7 @@ export class FakeAuth extends AuthPort {
   /** Failures that `settle` has before it succeeds. */
   settleFailures = 0;
   /** Called at the start of every settlement, before it is durable. */
-  onSettle: () => void = () => undefined;
+  onSettle: (request: SettleRequest) => void = () => undefined;
   /** Principals by digest of their key. */
   readonly principals = new Map<string, Principal>();
   /** What `inspect` answers, and what it was asked. */
@@ -53,7 +53,7 @@ export class FakeAuth extends AuthPort {
   };
 
   settle: AuthPort['settle'] = (request) => {
-    this.onSettle();
+    this.onSettle(request);
     if (this.settleFailures > 0) {
       this.settleFailures -= 1;
       return Promise.reject(new Error('auth is away'));

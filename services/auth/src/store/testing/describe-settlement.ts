@@ -52,6 +52,21 @@ export const describeSettlement = (open: OpenHarness): void => {
     return result.limits!.requests.limit - result.limits!.requests.remaining;
   };
 
+  // Guarantee: whoever told a client of an error after this moment is not contradicted by a charge.
+  it('refuses a settlement that has lapsed, unless it was made before', async () => {
+    const inTime = await grant(store);
+    const late = await grant(store);
+    const lapsing = ({ hold }: typeof late) => aSettlement(hold, { lapsesAtMs: hold.admittedAtMs + 5_000 });
+    await harness.advance(4_999);
+    expect(await store.settle(lapsing(inTime))).toMatchObject({ outcome: 'settled', repeated: false });
+    await harness.advance(1);
+    expect(await store.settle(lapsing(late))).toEqual({ outcome: 'refused' });
+    expect(await store.settle(lapsing(inTime))).toMatchObject({ outcome: 'settled', repeated: true });
+    expect((await events()).map(({ id }) => id)).toEqual([finalEventId(inTime.hold.requestId)]);
+    // What is asked for again without a limit, as a replay by idempotency key does, is made.
+    expect(await store.settle(aSettlement(late.hold))).toMatchObject({ outcome: 'settled', repeated: false });
+  });
+
   describe('findUsage', () => {
     it('tells the usage of a settled request at once, until its event is acknowledged', async () => {
       const { hold } = await grant(store);

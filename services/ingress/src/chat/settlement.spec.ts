@@ -1,0 +1,99 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import type { Hold, SettleRequest } from '@tunan/contracts';
+import { TestClock } from '@tunan/kernel/testing';
+import { createLogger } from '@tunan/service-kit';
+import { FakeAuth } from '../testing/fake-auth.js';
+import { SERVED, SERVED_USAGE } from '../testing/scripted-router.js';
+import { Settlement, type Ending } from './settlement.js';
+
+const LEASE_MS = 60_000;
+
+/** Between an admission and the arrival of its grant. */
+const GRANT_MS = 700;
+
+const ENDING: Ending = {
+  outcome: 'completed',
+  usage: SERVED_USAGE,
+  deliveredTokens: 5,
+  served: SERVED,
+  lapses: true,
+};
+
+const HOLD: Hold = {
+  requestId: 'r1',
+  accountId: 'acc_1',
+  keyId: 'key_1',
+  model: 'deepseek-chat',
+  operation: 'chat',
+  stream: false,
+  catalogVersion: 1,
+  completions: 1,
+  promptLikely: 10,
+  promptBound: 20,
+  ceiling: 500,
+  amount: 1_000_000n,
+  windowTokens: 100,
+  admittedAtMs: 1_700_000_000_000,
+};
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+describe('Settlement', () => {
+  let auth: FakeAuth;
+  let clock: TestClock;
+  let settlement: Settlement;
+  let admittedMs: number;
+  beforeEach(() => {
+    auth = new FakeAuth();
+    clock = new TestClock();
+    const logger = createLogger('silent');
+    admittedMs = clock.monotonicMs();
+    clock.advance(GRANT_MS);
+    settlement = new Settlement(auth, clock, logger, HOLD, LEASE_MS, undefined);
+  });
+
+  const storeTime = (): number => HOLD.admittedAtMs + clock.monotonicMs() - admittedMs;
+
+  /** What was asked for, and when by the store's clock, until the settlement ended. */
+  const settled = async (ending: Ending) => {
+    const tries: { readonly request: SettleRequest; readonly atMs: number }[] = [];
+    auth.onSettle = (request) => tries.push({ request, atMs: storeTime() });
+    let ended = false;
+    const result = settlement
+      .settle(ending)
+      .catch(() => 'failed' as const)
+      .finally(() => (ended = true));
+    for (let step = 0; step < 1_000 && !ended; step += 1) {
+      await turn();
+      if (!ended) clock.advance(50);
+    }
+    return { tries, result: await result };
+  };
+
+  // Guarantee: an answer with an error status is not charged by a settlement that arrives afterwards.
+  it('that lapses is given up only when the store makes it no more', async () => {
+    auth.settleFailures = 1_000;
+    const { tries, result } = await settled(ENDING);
+    expect(result).toBe('failed');
+    const [lapsesAtMs, ...others] = new Set(tries.map(({ request }) => request.lapsesAtMs));
+    expect(others).toEqual([]);
+    expect(tries.filter(({ atMs }) => atMs >= lapsesAtMs!)).toEqual([tries.at(-1)]);
+    expect(tries.length).toBeGreaterThan(3);
+    expect(tries.length).toBeLessThan(10);
+  });
+
+  // Guarantee: a bill that was durable in time is found, also by the last question; then the answer is served.
+  it('that lapses has the charge that a try made whose answer was lost', async () => {
+    auth.settleFailures = 6;
+    const { tries, result } = await settled(ENDING);
+    expect(tries.at(-1)!.atMs).toBeGreaterThanOrEqual(tries[0]!.request.lapsesAtMs!);
+    expect(result).toMatchObject({ cost: 5_200n });
+  });
+
+  it('that does not lapse is tried a few times, and may be made at any time', async () => {
+    auth.settleFailures = 1_000;
+    const { tries, result } = await settled({ ...ENDING, outcome: 'cut', lapses: false });
+    expect(result).toBe('failed');
+    expect(tries.map(({ request }) => request.lapsesAtMs)).toEqual(Array(4).fill(undefined));
+  });
+});
