@@ -23,6 +23,7 @@ export class GatewayHost {
     private readonly process: Process,
     auth: AuthPort,
     storyOf: (requestId: string) => Story,
+    random: () => number,
   ) {
     this.#exchanges = new OpenExchanges(process);
     this.#inference = new Inference(
@@ -33,6 +34,7 @@ export class GatewayHost {
       process,
       SILENT,
       TIMES,
+      random,
     );
     this.#exchanges.start();
   }

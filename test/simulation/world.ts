@@ -250,7 +250,7 @@ export class World {
         return target[name];
       },
     });
-    return new GatewayHost(process, noted, (requestId) => this.stories.get(requestId)!);
+    return new GatewayHost(process, noted, (requestId) => this.stories.get(requestId)!, this.#chance.next);
   }
 
   async #renew(auth: AuthPort, request: Parameters<AuthPort['renew']>[0]): ReturnType<AuthPort['renew']> {

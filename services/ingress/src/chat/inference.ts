@@ -9,6 +9,7 @@ import {
   type Served,
 } from '@tunan/contracts';
 import { Fault, type Clock } from '@tunan/kernel';
+import type { RandomSource } from '@tunan/resilience';
 import { sendFault, type Logger } from '@tunan/service-kit';
 import { invalidApiKey } from '../domain/bearer-token.js';
 import { answerTimes, type ClientTimeouts } from '../domain/client-timeouts.js';
@@ -73,6 +74,7 @@ export class Inference {
     private readonly clock: Clock,
     private readonly logger: Logger,
     private readonly times: InferenceTimes,
+    private readonly random: RandomSource = Math.random,
   ) {
     this.#admission = new Admission(auth, clock, logger);
     this.#idempotency = new Idempotency(auth, logger);
@@ -162,6 +164,7 @@ export class Inference {
       granted.hold,
       granted.leaseMs,
       request.traceparent,
+      this.random,
     );
     const options = {
       response,

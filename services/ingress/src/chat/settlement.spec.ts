@@ -7,6 +7,7 @@ import { SERVED, SERVED_USAGE } from '../testing/scripted-router.js';
 import { Settlement, type Ending } from './settlement.js';
 
 const LEASE_MS = 60_000;
+const TICK_MS = 250;
 
 /** Between an admission and the arrival of its grant. */
 const GRANT_MS = 700;
@@ -43,13 +44,15 @@ describe('Settlement', () => {
   let clock: TestClock;
   let settlement: Settlement;
   let admittedMs: number;
+  let warnings: number;
   beforeEach(() => {
     auth = new FakeAuth();
     clock = new TestClock();
-    const logger = createLogger('silent');
+    warnings = 0;
+    const logger = createLogger('warn', { write: () => void (warnings += 1) });
     admittedMs = clock.monotonicMs();
     clock.advance(GRANT_MS);
-    settlement = new Settlement(auth, clock, logger, HOLD, LEASE_MS, undefined);
+    settlement = new Settlement(auth, clock, logger, HOLD, LEASE_MS, undefined, () => 1);
   });
 
   const storeTime = (): number => HOLD.admittedAtMs + clock.monotonicMs() - admittedMs;
@@ -95,5 +98,30 @@ describe('Settlement', () => {
     const { tries, result } = await settled({ ...ENDING, outcome: 'cut', lapses: false });
     expect(result).toBe('failed');
     expect(tries.map(({ request }) => request.lapsesAtMs)).toEqual(Array(4).fill(undefined));
+  });
+
+  // Guarantee: while auth is away an open exchange neither asks at every tick nor fills the log.
+  it('renews less and less often while that fails, and warns once', async () => {
+    const tickFor = async (ms: number): Promise<number> => {
+      const before = auth.renewals.length;
+      for (let passed = 0; passed < ms; passed += TICK_MS) {
+        clock.advance(TICK_MS);
+        settlement.renewIfDue(clock.monotonicMs(), 5, () => undefined);
+        await turn();
+      }
+      return auth.renewals.length - before;
+    };
+    expect(await tickFor(LEASE_MS)).toBe(4);
+    auth.renewal = 'away';
+    const asked = await tickFor(10 * LEASE_MS);
+    // One per quarter of the lease, and those until the waits have grown to that.
+    expect(asked).toBeGreaterThanOrEqual(40);
+    expect(asked).toBeLessThanOrEqual(46);
+    expect(warnings).toBe(1);
+    auth.renewal = 'renewed';
+    expect(await tickFor(LEASE_MS)).toBe(4);
+    auth.renewal = 'away';
+    await tickFor(LEASE_MS);
+    expect(warnings).toBe(2);
   });
 });

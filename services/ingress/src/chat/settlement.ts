@@ -8,6 +8,7 @@ import {
   type ReportedUsage,
 } from '@tunan/contracts';
 import { Fault, type Clock } from '@tunan/kernel';
+import { backoffMs, type RandomSource } from '@tunan/resilience';
 import type { Logger } from '@tunan/service-kit';
 
 const ATTEMPTS_MAX = 4;
@@ -15,6 +16,9 @@ const BACKOFF_MS = 100;
 
 /** How long a settlement may be made of which the client will be told an error otherwise. */
 const LAPSE_MS = 10_000;
+
+/** Longest wait before a renewal that failed is tried again the first time. */
+const RENEW_BACKOFF_MS = 500;
 
 /** What is known about a request when it ends. */
 export interface Ending {
@@ -32,6 +36,7 @@ export class Settlement {
   readonly #renewAfterMs: number;
   #renewAtMs: number;
   #renewing = false;
+  #renewalsFailed = 0;
   /** No earlier than the admission, of which the hold has the store's time. */
   readonly #grantedMs: number;
 
@@ -42,6 +47,7 @@ export class Settlement {
     readonly hold: Hold,
     leaseMs: number,
     private readonly traceparent: string | undefined,
+    private readonly random: RandomSource,
   ) {
     this.#grantedMs = clock.monotonicMs();
     // Four renewals fit into a lease, so that one that is lost does not end it.
@@ -76,14 +82,18 @@ export class Settlement {
     this.auth
       .renew({ hold: this.hold, deliveredTokens })
       .then((reply) => {
+        this.#renewalsFailed = 0;
         if (reply.outcome === 'settled' && !this.ending) onSettled();
       })
       .catch((error: unknown) => {
-        this.#renewAtMs = nowMs;
-        this.logger.warn(
-          { requestId: this.hold.requestId, err: Fault.from(error).message },
-          'lease not renewed',
-        );
+        const waitMs = backoffMs(this.#renewalsFailed, RENEW_BACKOFF_MS, this.#renewAfterMs, this.random);
+        this.#renewAtMs = this.clock.monotonicMs() + waitMs;
+        this.#renewalsFailed += 1;
+        if (this.#renewalsFailed === 1)
+          this.logger.warn(
+            { requestId: this.hold.requestId, err: Fault.from(error).message },
+            'lease not renewed',
+          );
       })
       .finally(() => {
         this.#renewing = false;

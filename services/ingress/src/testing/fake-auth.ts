@@ -33,7 +33,7 @@ export class FakeAuth extends AuthPort {
   idempotent: BeginIdempotentReply = { outcome: 'begun' };
   readonly ends: IdempotentEnd[] = [];
   endFailure: Error | undefined;
-  renewal: 'renewed' | 'settled' = 'renewed';
+  renewal: 'renewed' | 'settled' | 'away' = 'renewed';
   leaseMs = 60_000;
 
   identify: AuthPort['identify'] = ({ keyDigest }) =>
@@ -70,6 +70,7 @@ export class FakeAuth extends AuthPort {
 
   renew: AuthPort['renew'] = ({ deliveredTokens }) => {
     this.renewals.push({ deliveredTokens });
+    if (this.renewal === 'away') return Promise.reject(new Error('auth is away'));
     return Promise.resolve(
       this.renewal === 'renewed' ? { outcome: 'renewed', leaseMs: this.leaseMs } : { outcome: 'settled' },
     );
