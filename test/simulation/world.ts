@@ -90,7 +90,11 @@ export class World {
     this.#chance = new Chance(seed ^ 0x5eed);
     this.trace = new Trace(this.time, keepTrace);
     this.database = new Database(scenario.accounts);
-    const limits = { ...TEST_LIMITS, leaseMs: AUTH_TIMES.leaseMs, tombstoneMs: scenario.tombstoneMs };
+    const limits = {
+      ...TEST_LIMITS,
+      leaseMs: AUTH_TIMES.leaseMs[scenario.topology],
+      tombstoneMs: scenario.tombstoneMs,
+    };
     this.store = new MemoryAdmissionStore(this.time, limits, 'generation-0');
     this.witness = new StoreWitness(this.database, onGrant, (requestId) => {
       const story = this.stories.get(requestId);

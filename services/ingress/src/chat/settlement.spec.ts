@@ -87,7 +87,7 @@ describe('Settlement', () => {
 
   // Guarantee: a bill that was durable in time is found, also by the last question; then the answer is served.
   it('that lapses has the charge that a try made whose answer was lost', async () => {
-    auth.settleFailures = 6;
+    auth.settleFailures = 5;
     const { tries, result } = await settled(ENDING);
     expect(tries.at(-1)!.atMs).toBeGreaterThanOrEqual(tries[0]!.request.lapsesAtMs!);
     expect(result).toMatchObject({ cost: 5_200n });

@@ -15,7 +15,7 @@ const ATTEMPTS_MAX = 4;
 const BACKOFF_MS = 100;
 
 /** How long a settlement may be made of which the client will be told an error otherwise. */
-const LAPSE_MS = 10_000;
+const LAPSE_MS = 5_000;
 
 /** Longest wait before a renewal that failed is tried again the first time. */
 const RENEW_BACKOFF_MS = 500;
