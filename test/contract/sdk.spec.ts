@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startAll, type Platform } from '../e2e/topology.js';
+import { describeAliases } from './describe-aliases.js';
 import { describeAiSdk } from './describe-ai-sdk.js';
 import { describeEmbeddings } from './describe-embeddings.js';
 import { describeErrors } from './describe-errors.js';
@@ -40,5 +41,6 @@ describe('the contract as official clients see it', () => {
       }
   });
 
+  describeAliases(() => platform);
   describeErrors(() => platform, 'deepseek-chat');
 });

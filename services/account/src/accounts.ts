@@ -27,7 +27,14 @@ export interface CreatedAccount {
 }
 
 const NO_LIMITS: Limits = { rpm: null, tpm: null, concurrency: null };
-const FIRST_KEY = { name: 'default', models: null, cap: null, limits: NO_LIMITS, expiresAt: null } as const;
+const FIRST_KEY = {
+  name: 'default',
+  models: null,
+  aliases: true,
+  cap: null,
+  limits: NO_LIMITS,
+  expiresAt: null,
+} as const;
 
 /** Makes and shows accounts. */
 export class Accounts {
@@ -63,6 +70,17 @@ export class Accounts {
     const opened = openingCredit === 0n || (await this.openings.open({ accountId, amount: openingCredit }));
     await this.refresh.run(accountId);
     return { accountId, keyId: record.keyId, apiKey, opened };
+  }
+
+  /**
+   * Lets all keys of an account use aliases, as far as each may, or none. Edges that know a key already follow within
+   * two minutes.
+   * @throws Fault `not_found`
+   */
+  async setAliases(accountId: string, aliases: boolean): Promise<Account> {
+    const account = await this.store.setAliases(accountId, aliases);
+    await this.refresh.run(accountId);
+    return account;
   }
 
   /** @throws Fault `not_found` */

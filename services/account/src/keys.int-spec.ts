@@ -24,6 +24,7 @@ describe('keys', () => {
       name: 'ci',
       capUsd: '2.5',
       models: ['glm-4v', 'embedding-3'],
+      aliases: false,
       rpm: 1,
       tpm: 2,
       concurrency: 3,
@@ -36,17 +37,35 @@ describe('keys', () => {
     expect(rig.auth.refreshed.at(-1)).toBe(accountId);
     const { keys } = (await rig.get(`/accounts/${accountId}/keys`)).body;
     expect(keys).toMatchObject([
-      { keyId: first, name: 'default', status: 'active', models: null, capNano: null },
+      { keyId: first, name: 'default', status: 'active', models: null, aliases: true, capNano: null },
       {
         keyId: made.body.keyId,
         name: 'ci',
         capNano: '2500000000',
         models: terms.models,
+        aliases: false,
         expiresAt,
         limits: { rpm: 1, tpm: 2, concurrency: 3 },
       },
     ]);
     expect(keys[1].hint).toBe(`${made.body.apiKey.slice(0, 7)}…${made.body.apiKey.slice(-4)}`);
+  });
+
+  it('and accounts allow or refuse aliases, later too', async () => {
+    const { accountId, keyId } = await rig.newAccount();
+    const before = await rig.profileVersion(accountId);
+    const key = await rig.call('PATCH', `/keys/${keyId}`, { aliases: false });
+    expect([key.status, key.body.aliases]).toEqual([200, false]);
+    expect((await rig.get(`/accounts/${accountId}/keys`)).body.keys).toEqual([key.body]);
+    const account = await rig.call('PATCH', `/accounts/${accountId}`, { aliases: false });
+    expect([account.status, account.body.aliases]).toEqual([200, false]);
+    expect((await rig.get(`/accounts/${accountId}`)).body).toEqual(account.body);
+    expect(await rig.profileVersion(accountId)).toBe(before + 2n);
+    expect((await rig.call('PATCH', `/keys/${keyId}`, { aliases: true })).body.aliases).toBe(true);
+    for (const path of ['/keys/key_none', '/accounts/acc_none'])
+      expect((await rig.call('PATCH', path, { aliases: true })).status).toBe(404);
+    for (const body of [{}, { aliases: 'off' }, { aliases: true, rpm: 1 }])
+      expect((await rig.call('PATCH', `/keys/${keyId}`, body)).status).toBe(400);
   });
 
   it('are refused with terms that make no sense', async () => {

@@ -18,6 +18,7 @@ import type { ProfileRefresh } from './profile-refresh.js';
 export interface KeyTerms {
   readonly name: string;
   readonly models: readonly string[] | null;
+  readonly aliases: boolean;
   readonly cap: Nano | null;
   readonly limits: Limits;
   readonly expiresAt: Date | null;
@@ -75,6 +76,14 @@ export class Keys {
   /** @throws Fault `not_found` */
   list(accountId: string): Promise<readonly ApiKey[]> {
     return this.store.list(accountId);
+  }
+
+  /**
+   * Lets a key use aliases, or not. Edges that know the key already follow within two minutes.
+   * @throws Fault `not_found`
+   */
+  setAliases(keyId: string, aliases: boolean): Promise<ApiKey> {
+    return this.store.setAliases(keyId, aliases);
   }
 
   /**

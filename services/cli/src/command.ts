@@ -49,5 +49,17 @@ export const wholeNumber = (values: Values, name: string): number | undefined =>
   return Number(value);
 };
 
+/**
+ * A switch, or undefined if the option was not given.
+ * @throws CommandError
+ */
+export const onOrOff = (values: Values, name: string): boolean | undefined => {
+  const value = values[name];
+  if (value === undefined) return undefined;
+  if (value !== 'on' && value !== 'off')
+    throw new CommandError(`--${name} must be on or off, not "${value}".`);
+  return value === 'on';
+};
+
 /** Part of a path: an id that may contain anything a person typed. */
 export const segment = (id: string): string => encodeURIComponent(id);

@@ -37,7 +37,15 @@ export class OperatorClient {
     return this.#call('POST', path, JSON.stringify(body));
   }
 
-  async #call<Answer>(method: 'GET' | 'POST', path: string, body: string | undefined): Promise<Answer> {
+  patch<Answer>(path: string, body: object): Promise<Answer> {
+    return this.#call('PATCH', path, JSON.stringify(body));
+  }
+
+  async #call<Answer>(
+    method: 'GET' | 'POST' | 'PATCH',
+    path: string,
+    body: string | undefined,
+  ): Promise<Answer> {
     const { opsUrl, operatorToken } = this.platform;
     let status: number;
     let text: string;

@@ -78,6 +78,7 @@ describe('tunan', () => {
       status: 'active',
       tier: 'free',
       limits: { rpm: 7, tpm: null, concurrency: null },
+      aliases: true,
       balanceNano: '499995800',
       spentNano: '4200',
       requestCount: 1,
@@ -102,6 +103,7 @@ describe('tunan', () => {
       hint: 'sk-abcd…wxyz',
       status: 'active',
       models: ['glm-4v'],
+      aliases: false,
       capNano: '2500000000',
       spentNano: '0',
       limits: { rpm: null, tpm: null, concurrency: null },
@@ -133,12 +135,31 @@ describe('tunan', () => {
       '$0.0',
       '$2.5',
       'glm-4v',
+      'off',
       '-',
       key.createdAt,
     ]);
     expect(await tunan('key revoke --key key_2')).toMatchObject({ status: 0, error: [] });
     expect((await tunan('key revoke --key key_2')).error).toEqual([
       expect.stringContaining('does not know it yet'),
+    ]);
+  });
+
+  it('account set and key set switch aliases', async () => {
+    script['PATCH /operator/v1/accounts/acc_1'] = [200, { accountId: 'acc_1', aliases: false }];
+    script['PATCH /operator/v1/keys/key_2'] = [200, { keyId: 'key_2', aliases: true }];
+    script['POST /operator/v1/accounts/acc_1/keys'] = [201, { keyId: 'key_3', apiKey: 'sk-z' }];
+    expect((await tunan('account set --account acc_1 --aliases off')).out).toBe('acc_1: aliases are off.');
+    expect((await tunan('key set --key key_2 --aliases on')).out).toBe('key_2: aliases are on.');
+    await tunan('key create --account acc_1 --aliases off');
+    expect(calls.map(({ body }) => body)).toEqual([
+      { aliases: false },
+      { aliases: true },
+      { aliases: false },
+    ]);
+    expect(await tunan('key set --key key_2')).toMatchObject({ status: 2 });
+    expect((await tunan('key set --key key_2 --aliases no')).error).toEqual([
+      expect.stringContaining('--aliases must be on or off'),
     ]);
   });
 

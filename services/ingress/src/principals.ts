@@ -10,6 +10,8 @@ interface Known {
 
 /** A known principal is read again in the background after this time; its key's status is decided at admission. */
 const REFRESH_AFTER_MS = 60_000;
+/** After this time without use it is read again first: a change of what the key may do is then in force. */
+const STALE_AFTER_MS = 90_000;
 /** A key that does not exist is asked for again after this time. */
 const UNKNOWN_FOR_MS = 30_000;
 
@@ -36,15 +38,13 @@ export class Principals {
     const known = this.#known.get(digest);
     const ageMs = known === undefined ? Infinity : this.clock.monotonicMs() - known.readAtMs;
     if (known?.principal != null) {
-      // A background refresh that fails leaves what is known in force.
-      if (ageMs > REFRESH_AFTER_MS) void this.#read(digest).catch(() => undefined);
-      return known.principal;
+      const { principal } = known;
+      if (ageMs <= REFRESH_AFTER_MS) return principal;
+      const refreshed = this.#read(digest).catch(() => this.#keep(digest, principal));
+      return ageMs <= STALE_AFTER_MS ? principal : refreshed.then(orInvalid);
     }
     if (known !== undefined && ageMs < UNKNOWN_FOR_MS) throw invalidApiKey();
-    return this.#read(digest).then((principal) => {
-      if (principal === null) throw invalidApiKey();
-      return principal;
-    });
+    return this.#read(digest).then(orInvalid);
   }
 
   /** Forgets a key that admission found revoked. */
@@ -66,6 +66,13 @@ export class Principals {
     return reading;
   }
 
+  /** A refresh that fails leaves what is known in force; the next requests do not wait for another. */
+  #keep(digest: string, principal: Principal): Principal {
+    const readAtMs = this.clock.monotonicMs() - REFRESH_AFTER_MS;
+    if (this.#known.has(digest)) this.#known.set(digest, { principal, readAtMs });
+    return principal;
+  }
+
   #remember(digest: string, principal: Principal | null): void {
     this.#known.delete(digest);
     this.#known.set(digest, { principal, readAtMs: this.clock.monotonicMs() });
@@ -73,3 +80,8 @@ export class Principals {
     if (this.#known.size > this.entriesMax) this.#known.delete(this.#known.keys().next().value!);
   }
 }
+
+const orInvalid = (principal: Principal | null): Principal => {
+  if (principal === null) throw invalidApiKey();
+  return principal;
+};

@@ -4,6 +4,7 @@ import { UsageByDay1764200000000 } from './1764200000000-usage-by-day.js';
 import { ImmutableCatalog1764200000001 } from './1764200000001-immutable-catalog.js';
 import { ClearingIndex1764200000002 } from './1764200000002-clearing-index.js';
 import { IdempotentAnswer1764300000000 } from './1764300000000-idempotent-answer.js';
+import { AliasesOfAKey1764400000000 } from './1764400000000-aliases-of-a-key.js';
 
 /** A migration: a class whose instance has a unique `name` that ends in its 13-digit timestamp. */
 export type MigrationClass = new () => MigrationInterface & { readonly name: string };
@@ -15,4 +16,5 @@ export const MIGRATIONS: readonly MigrationClass[] = [
   ImmutableCatalog1764200000001,
   ClearingIndex1764200000002,
   IdempotentAnswer1764300000000,
+  AliasesOfAKey1764400000000,
 ];

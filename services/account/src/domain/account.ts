@@ -43,6 +43,8 @@ export interface ApiKey {
   readonly status: 'active' | 'revoked';
   /** Model ids that it may use; null for all. */
   readonly models: readonly string[] | null;
+  /** False if it may name models by their public ids only. */
+  readonly aliases: boolean;
   /** Most that it may spend in its life; null for no cap. */
   readonly cap: Nano | null;
   readonly spent: Nano;
@@ -60,6 +62,7 @@ export interface NewApiKey {
   readonly hmac: Buffer;
   readonly pepperVersion: number;
   readonly models: readonly string[] | null;
+  readonly aliases: boolean;
   readonly cap: Nano | null;
   readonly limits: Limits;
   readonly expiresAt: Date | null;

@@ -106,6 +106,21 @@ export class AccountStore {
     return fromRow(row);
   }
 
+  /**
+   * Lets an account use aliases, or not, whatever its keys say.
+   * @throws Fault `not_found`
+   */
+  setAliases(accountId: string, aliases: boolean): Promise<Account> {
+    return this.database.transaction(async (transaction) => {
+      await changeProfile(transaction, accountId);
+      const [row] = await transaction.query<AccountRow>(
+        `UPDATE account SET aliases = $2 WHERE id = $1 RETURNING ${COLUMNS}`,
+        [accountId, aliases],
+      );
+      return fromRow(row!);
+    });
+  }
+
   /** Accounts whose opening credit waits, in order of their ids, after `after`. */
   async unopened(after: string, limit: number): Promise<readonly UnopenedAccount[]> {
     const rows = await this.database.query<{ id: string; opening_credit_nano: bigint }>(

@@ -1,7 +1,7 @@
-import { Body, Controller, Get, Inject, Param, Post, Query } from '@nestjs/common';
+import { Body, Controller, Get, Inject, Param, Patch, Post, Query } from '@nestjs/common';
 import type { z } from 'zod';
 import { Accounts, type CreatedAccount } from '../accounts.js';
-import { accountQuery, createAccountBody } from './bodies.js';
+import { accountQuery, changeBody, createAccountBody } from './bodies.js';
 import { IdPipe } from './id.pipe.js';
 import { accountView } from './views.js';
 
@@ -25,5 +25,13 @@ export class AccountsController {
   @Get(':accountId')
   async get(@Param('accountId', IdPipe) accountId: string) {
     return accountView(await this.accounts.get(accountId));
+  }
+
+  @Patch(':accountId')
+  async change(
+    @Param('accountId', IdPipe) accountId: string,
+    @Body({ schema: changeBody }) { aliases }: z.output<typeof changeBody>,
+  ) {
+    return accountView(await this.accounts.setAliases(accountId, aliases));
   }
 }

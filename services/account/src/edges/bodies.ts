@@ -42,10 +42,14 @@ export const createAccountBody = z.strictObject({
   ...limits,
 });
 
+/** What can be changed of an account or a key later. */
+export const changeBody = z.strictObject({ aliases: z.boolean() });
+
 export const createKeyBody = z.strictObject({
   name: name.default(''),
   capUsd: usd.nullish(),
   models: z.array(z.string().max(128)).min(1).max(500).nullish(),
+  aliases: z.boolean().default(true),
   expiresAt: z.iso
     .datetime({ offset: true })
     .transform((text) => new Date(text))

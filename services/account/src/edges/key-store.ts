@@ -9,6 +9,7 @@ interface KeyRow {
   hint: string;
   status: ApiKey['status'];
   models: string[] | null;
+  aliases: boolean;
   cap_nano: bigint | null;
   spent_nano: bigint;
   rpm: number | null;
@@ -19,7 +20,7 @@ interface KeyRow {
   revoked_at: Date | null;
 }
 
-const COLUMNS = `id, name, hint, status, models, cap_nano, spent_nano, rpm, tpm, concurrency, expires_at, created_at,
+const COLUMNS = `id, name, hint, status, models, aliases, cap_nano, spent_nano, rpm, tpm, concurrency, expires_at, created_at,
   revoked_at`;
 
 const fromRow = (row: KeyRow): ApiKey => ({
@@ -28,6 +29,7 @@ const fromRow = (row: KeyRow): ApiKey => ({
   hint: row.hint,
   status: row.status,
   models: row.models,
+  aliases: row.aliases,
   cap: row.cap_nano,
   spent: row.spent_nano,
   limits: { rpm: row.rpm, tpm: row.tpm, concurrency: row.concurrency },
@@ -36,13 +38,15 @@ const fromRow = (row: KeyRow): ApiKey => ({
   revokedAt: row.revoked_at,
 });
 
+const noSuchKey = (keyId: string): Fault => new Fault('not_found', `No such key: ${keyId}.`);
+
 /** Stores a key of an account that exists. */
 export const insertKey = async (queries: Queries, accountId: string, key: NewApiKey): Promise<void> => {
-  const { keyId, name, hint, hmac, pepperVersion, models, cap, limits, expiresAt } = key;
+  const { keyId, name, hint, hmac, pepperVersion, models, aliases, cap, limits, expiresAt } = key;
   await queries.query(
-    `INSERT INTO api_key (id, account_id, name, hint, digest_hmac, pepper_version, models, cap_nano, rpm, tpm,
-       concurrency, expires_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+    `INSERT INTO api_key (id, account_id, name, hint, digest_hmac, pepper_version, models, aliases,
+       cap_nano, rpm, tpm, concurrency, expires_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
     [
       keyId,
       accountId,
@@ -51,6 +55,7 @@ export const insertKey = async (queries: Queries, accountId: string, key: NewApi
       hmac,
       pepperVersion,
       models === null ? null : JSON.stringify(models),
+      aliases,
       cap,
       limits.rpm,
       limits.tpm,
@@ -104,6 +109,26 @@ export class KeyStore {
   }
 
   /**
+   * Lets a key use aliases, or not.
+   * @throws Fault `not_found`
+   */
+  setAliases(keyId: string, aliases: boolean): Promise<ApiKey> {
+    return this.database.transaction(async (transaction) => {
+      const [found] = await transaction.query<{ account_id: string }>(
+        'SELECT account_id FROM api_key WHERE id = $1',
+        [keyId],
+      );
+      if (found === undefined) throw noSuchKey(keyId);
+      await changeProfile(transaction, found.account_id);
+      const [row] = await transaction.query<KeyRow>(
+        `UPDATE api_key SET aliases = $2 WHERE id = $1 RETURNING ${COLUMNS}`,
+        [keyId, aliases],
+      );
+      return fromRow(row!);
+    });
+  }
+
+  /**
    * Revokes a key for good. A key that is revoked already stays as it is.
    * @throws Fault `not_found`
    */
@@ -117,7 +142,7 @@ export class KeyStore {
           )
         )[0];
       const found = await find();
-      if (found === undefined) throw new Fault('not_found', `No such key: ${keyId}.`);
+      if (found === undefined) throw noSuchKey(keyId);
       const accountId = found.account_id;
       if (found.revoked_at !== null) return { accountId, revokedAt: found.revoked_at };
       // The account first, then its key: everyone who locks both takes this order.

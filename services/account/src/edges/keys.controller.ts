@@ -1,7 +1,7 @@
-import { Body, Controller, Get, HttpCode, Inject, Param, Post } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Inject, Param, Patch, Post } from '@nestjs/common';
 import type { z } from 'zod';
 import { Keys } from '../keys.js';
-import { createKeyBody } from './bodies.js';
+import { changeBody, createKeyBody } from './bodies.js';
 import { IdPipe } from './id.pipe.js';
 import { keyView } from './views.js';
 
@@ -18,6 +18,7 @@ export class KeysController {
       name,
       capUsd: cap = null,
       models = null,
+      aliases,
       expiresAt = null,
       rpm = null,
       tpm = null,
@@ -27,6 +28,7 @@ export class KeysController {
       name,
       cap,
       models,
+      aliases,
       expiresAt,
       limits: { rpm, tpm, concurrency },
     });
@@ -36,6 +38,14 @@ export class KeysController {
   @Get('accounts/:accountId/keys')
   async list(@Param('accountId', IdPipe) accountId: string) {
     return { keys: (await this.keys.list(accountId)).map(keyView) };
+  }
+
+  @Patch('keys/:keyId')
+  async change(
+    @Param('keyId', IdPipe) keyId: string,
+    @Body({ schema: changeBody }) { aliases }: z.output<typeof changeBody>,
+  ) {
+    return keyView(await this.keys.setAliases(keyId, aliases));
   }
 
   @Post('keys/:keyId/revoke')

@@ -28,6 +28,7 @@ export const keyView = (key: ApiKey) => ({
   hint: key.hint,
   status: key.status,
   models: key.models,
+  aliases: key.aliases,
   capNano: key.cap?.toString() ?? null,
   spentNano: key.spent.toString(),
   limits: key.limits,

@@ -148,7 +148,7 @@ export class OperatorRig {
   }
 
   async call(
-    method: 'GET' | 'POST',
+    method: 'GET' | 'POST' | 'PATCH',
     path: string,
     body?: unknown,
     token: string | null = OPERATOR_TOKEN,

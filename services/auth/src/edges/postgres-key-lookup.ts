@@ -4,7 +4,7 @@ import type { Pool } from 'pg';
 import { KeyLookup } from '../ports/key-lookup.js';
 
 const FIND = `
-SELECT k.account_id, k.id, a.tier, k.models, a.aliases
+SELECT k.account_id, k.id, a.tier, k.models, a.aliases AND k.aliases AS aliases
 FROM api_key k JOIN account a ON a.id = k.account_id
 WHERE k.digest_hmac = ANY($1::bytea[]) AND k.status = 'active' AND (k.expires_at IS NULL OR k.expires_at > now())
 LIMIT 1`;

@@ -152,6 +152,16 @@ describe('the sources in Postgres', () => {
       expect(await find(hmac(1))).toBeNull();
     });
 
+    it.each([
+      [true, true, true],
+      [true, false, false],
+      [false, true, false],
+    ])('allows aliases if account (%s) and key (%s) both do: %s', async (ofAccount, ofKey, allowed) => {
+      await account('acc_1', { aliases: ofAccount });
+      await key('key_a', 'acc_1', { digest_hmac: hmac(7), aliases: ofKey });
+      expect(await find(hmac(7))).toMatchObject({ aliases: allowed });
+    });
+
     it('does not find revoked and expired keys', async () => {
       await account('acc_1');
       await key('key_a', 'acc_1', { digest_hmac: hmac(1), status: 'revoked' });

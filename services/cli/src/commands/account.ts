@@ -1,5 +1,5 @@
 import { formatUsd } from '@tunan/kernel';
-import { required, segment, wholeNumber, type Command } from '../command.js';
+import { onOrOff, required, segment, wholeNumber, type Command } from '../command.js';
 import { UsageError } from '../errors.js';
 import { list } from '../table.js';
 
@@ -17,6 +17,7 @@ interface Account {
   readonly status: string;
   readonly tier: string;
   readonly limits: Readonly<Record<'rpm' | 'tpm' | 'concurrency', number | null>>;
+  readonly aliases: boolean;
   readonly balanceNano: string;
   readonly spentNano: string;
   readonly requestCount: number;
@@ -88,11 +89,35 @@ export const accountShow: Command = {
         ['status', account.status],
         ['tier', account.tier],
         ['limits', limitsText(account)],
+        ['aliases', account.aliases ? 'on' : 'off'],
         ['balance', `$${formatUsd(BigInt(account.balanceNano))}`],
         ['spent', `$${formatUsd(BigInt(account.spentNano))}`],
         ['requests', String(account.requestCount)],
         ['created', account.createdAt],
       ]),
+    };
+  },
+};
+
+export const accountSet: Command = {
+  name: 'account set',
+  help: 'change what all keys of an account may do; in force within two minutes',
+  options: {
+    account: { value: 'ID', help: 'account id', required: true },
+    aliases: {
+      value: 'on|off',
+      help: 'whether they may name models by their aliases; on leaves it to each key',
+      required: true,
+    },
+  },
+  async run(client, values) {
+    required(values, 'aliases');
+    const account = await client.patch<Account>(`/accounts/${segment(required(values, 'account'))}`, {
+      aliases: onOrOff(values, 'aliases'),
+    });
+    return {
+      json: account,
+      text: `${account.accountId}: aliases are ${account.aliases ? 'on' : 'off'}.`,
     };
   },
 };

@@ -1,8 +1,8 @@
 import type { Command } from '../command.js';
-import { accountCreate, accountShow } from './account.js';
+import { accountCreate, accountSet, accountShow } from './account.js';
 import { catalogActivate, catalogList, catalogShow } from './catalog.js';
 import { creditAdd } from './credit.js';
-import { keyCreate, keyList, keyRevoke } from './key.js';
+import { keyCreate, keyList, keyRevoke, keySet } from './key.js';
 import { ledgerShow } from './ledger.js';
 import { ledgerRerate } from './rerate.js';
 
@@ -10,8 +10,10 @@ import { ledgerRerate } from './rerate.js';
 export const COMMANDS: readonly Command[] = [
   accountCreate,
   accountShow,
+  accountSet,
   keyCreate,
   keyList,
+  keySet,
   keyRevoke,
   creditAdd,
   ledgerShow,

@@ -1,5 +1,5 @@
 import { formatUsd } from '@tunan/kernel';
-import { required, segment, wholeNumber, type Command } from '../command.js';
+import { onOrOff, required, segment, wholeNumber, type Command } from '../command.js';
 import { list, table } from '../table.js';
 
 interface Key {
@@ -8,6 +8,7 @@ interface Key {
   readonly hint: string;
   readonly status: string;
   readonly models: readonly string[] | null;
+  readonly aliases: boolean;
   readonly capNano: string | null;
   readonly spentNano: string;
   readonly expiresAt: string | null;
@@ -24,6 +25,10 @@ export const keyCreate: Command = {
     name: { value: 'NAME', help: 'what it is for' },
     cap: { value: 'USD', help: 'most that it may ever spend' },
     models: { value: 'A,B', help: 'model ids that it may use, separated by commas; all if not given' },
+    aliases: {
+      value: 'on|off',
+      help: 'whether it may name models by their aliases (gpt-4o); on if not given',
+    },
     rpm: { value: 'N', help: 'requests per minute, below those of the account' },
     tpm: { value: 'N', help: 'tokens per minute, likewise' },
     concurrency: { value: 'N', help: 'requests at the same time, likewise' },
@@ -36,6 +41,7 @@ export const keyCreate: Command = {
         name: values['name'],
         capUsd: values['cap'],
         models: values['models']?.split(',').map((model) => model.trim()),
+        aliases: onOrOff(values, 'aliases'),
         rpm: wholeNumber(values, 'rpm'),
         tpm: wholeNumber(values, 'tpm'),
         concurrency: wholeNumber(values, 'concurrency'),
@@ -70,11 +76,28 @@ export const keyList: Command = {
       usd(key.spentNano),
       usd(key.capNano),
       key.models?.join(',') ?? 'all',
+      key.aliases ? 'on' : 'off',
       key.expiresAt ?? '-',
       key.createdAt,
     ]);
-    const head = ['KEY', 'HINT', 'STATUS', 'NAME', 'SPENT', 'CAP', 'MODELS', 'EXPIRES', 'CREATED'];
+    const head = ['KEY', 'HINT', 'STATUS', 'NAME', 'SPENT', 'CAP', 'MODELS', 'ALIASES', 'EXPIRES', 'CREATED'];
     return { json: { keys }, text: table(head, rows, ['SPENT', 'CAP']) };
+  },
+};
+
+export const keySet: Command = {
+  name: 'key set',
+  help: 'change what a key may do; in force within two minutes',
+  options: {
+    key: { value: 'ID', help: 'key id (not the key)', required: true },
+    aliases: { value: 'on|off', help: 'whether it may name models by their aliases', required: true },
+  },
+  async run(client, values) {
+    required(values, 'aliases');
+    const key = await client.patch<Key>(`/keys/${segment(required(values, 'key'))}`, {
+      aliases: onOrOff(values, 'aliases'),
+    });
+    return { json: key, text: `${key.keyId}: aliases are ${key.aliases ? 'on' : 'off'}.` };
   },
 };
 

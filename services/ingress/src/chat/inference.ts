@@ -13,6 +13,7 @@ import type { RandomSource } from '@tunan/resilience';
 import { sendFault, type Logger } from '@tunan/service-kit';
 import { invalidApiKey } from '../domain/bearer-token.js';
 import { answerTimes, type ClientTimeouts } from '../domain/client-timeouts.js';
+import { aliasHeader } from '../domain/alias-header.js';
 import { denialFault } from '../domain/denial.js';
 import { limitHeaders } from '../domain/limit-headers.js';
 import type { Principals } from '../principals.js';
@@ -234,7 +235,7 @@ export class Inference {
   #headers(request: InferenceRequest, granted: Granted, served: Served | null): Record<string, string> {
     return {
       ...this.#commonHeaders(request, granted.limits),
-      ...(request.alias === undefined ? {} : { 'x-tunan-alias': encodeURIComponent(request.alias) }),
+      ...aliasHeader(request.alias),
       ...(granted.lowered ? { 'x-tunan-max-tokens': String(granted.hold.ceiling) } : {}),
       ...(served === null
         ? {}

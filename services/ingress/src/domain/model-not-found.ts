@@ -3,7 +3,10 @@ import { Fault } from '@tunan/kernel';
 
 const NAME_CHARS_SHOWN = 64;
 
-/** The 404 for a model: names the nearest public id of its kind that the key may use, usually the one that was meant. */
+/**
+ * The 404 for a model: names the public id that the key may use and that was meant, which is the target of an alias that
+ * the key may not use, else the nearest of the same kind.
+ */
 export const modelNotFound = (
   name: string,
   kind: CatalogModel['kind'] | null,
@@ -16,7 +19,8 @@ export const modelNotFound = (
       (kind === null || model.kind === kind) &&
       (principal.models === null || principal.models.includes(model.id)),
   );
-  const nearest = nearestId(shown, candidates);
+  const meant = catalog.resolve(name, true)?.model;
+  const nearest = meant !== undefined && candidates.includes(meant) ? meant.id : nearestId(shown, candidates);
   const hint = nearest === undefined ? '' : ` Did you mean '${nearest}'?`;
   return new Fault(
     'model_not_found',

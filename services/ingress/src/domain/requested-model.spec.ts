@@ -55,6 +55,19 @@ describe('requestedModel', () => {
     expect(() => ask('deepseek-chta', { models: ['qwen3.5-flash'] })).toThrow(/'qwen3.5-flash'/);
   });
 
+  it.each(['gpt-4o', 'GPT-4o', 'openai/gpt-4o', 'DeepSeek-Chat'])(
+    'does not know %s for a key whose aliases are off, and names the public id',
+    (name) => {
+      expect(() => ask(name, { aliases: false })).toThrow(
+        expect.objectContaining({
+          code: 'model_not_found',
+          message: expect.stringContaining("'deepseek-chat'"),
+        }),
+      );
+      expect(ask('deepseek-chat', { aliases: false }).model.id).toBe('deepseek-chat');
+    },
+  );
+
   it('refuses a model that the key may not use, by whatever name', () => {
     for (const name of ['deepseek-chat', 'gpt-4o'])
       expect(() => ask(name, { models: ['qwen3.5-flash'] })).toThrow(

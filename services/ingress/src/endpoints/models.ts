@@ -2,6 +2,7 @@ import type { FastifyReply } from 'fastify';
 import type { CatalogModel } from '@tunan/contracts';
 import type { Clock } from '@tunan/kernel';
 import type { CatalogView } from '@tunan/service-kit';
+import { aliasHeader } from '../domain/alias-header.js';
 import { modelJson } from '../domain/model-json.js';
 import { modelNotFound } from '../domain/model-not-found.js';
 import type { AuthenticatedRequest, Endpoint } from '../public-api.js';
@@ -31,7 +32,7 @@ export class ListModels implements Endpoint {
   }
 }
 
-/** `GET /v1/models/{id}`. */
+/** `GET /v1/models/{id}`, by public id or by any name that a request could use for it. */
 export class GetModel implements Endpoint {
   readonly method = 'GET';
   readonly path = '/v1/models/:id';
@@ -46,10 +47,11 @@ export class GetModel implements Endpoint {
     const account = await this.reads.read(request);
     const catalog = this.catalog.current;
     const { id } = request.raw.params as { id: string };
-    const model = catalog.model(id);
+    const resolved = catalog.resolve(id, request.principal.aliases);
     // A model that the key may not use is not shown either.
-    if (model === undefined || !allowed(request, model))
+    if (resolved === undefined || !allowed(request, resolved.model))
       throw modelNotFound(id, null, request.principal, catalog);
-    sendJson(reply.raw, request, account, this.clock, modelJson(model, catalog));
+    const { model, alias } = resolved;
+    sendJson(reply.raw, request, account, this.clock, modelJson(model, catalog), aliasHeader(alias));
   }
 }

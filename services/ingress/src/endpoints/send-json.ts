@@ -11,10 +11,12 @@ export const sendJson = (
   account: KnownAccount,
   clock: Clock,
   value: unknown,
+  headers: Readonly<Record<string, string>> = {},
 ): void => {
   const body = Buffer.from(JSON.stringify(value));
   response.writeHead(200, {
     ...request.headers,
+    ...headers,
     ...limitHeaders(account.limits, clock.nowMs()),
     'openai-processing-ms': String(Math.round(clock.monotonicMs() - request.startedMs)),
     'content-type': 'application/json; charset=utf-8',
