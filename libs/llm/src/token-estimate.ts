@@ -107,6 +107,7 @@ class PromptMeter {
   /** An image counts by what its model makes of it, never by the length of its URL or base64. */
   #part(part: ContentPart): void {
     if (part.type === 'text') return this.text(part.text);
+    if (part.type === 'refusal') return this.text(part.refusal);
     this.#likely += this.images.imageTokens;
     this.#bound += this.images.imageTokensMax;
   }

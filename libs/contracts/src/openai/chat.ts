@@ -1,6 +1,8 @@
 /** One part of a message's content. */
 export type ContentPart =
   | { readonly type: 'text'; readonly text: string }
+  /** Only in messages of the assistant. */
+  | { readonly type: 'refusal'; readonly refusal: string }
   | { readonly type: 'image_url'; readonly image_url: { readonly url: string; readonly detail?: string } };
 
 /** A call of a tool by the model. */

@@ -39,6 +39,14 @@ describe('sentMessages', () => {
     ]);
   });
 
+  it('sends a refusal in a history as what the assistant said', () => {
+    const content = [
+      { type: 'text', text: 'a' },
+      { type: 'refusal', refusal: 'no' },
+    ] as const;
+    expect(send([{ role: 'assistant', content }])).toEqual([{ role: 'assistant', content: 'a\nno' }]);
+  });
+
   it('sends an empty text where there is none', () => {
     expect(send([{ role: 'assistant', content: null, tool_calls: [call] }])).toEqual([
       { role: 'assistant', content: '', tool_calls: [call] },

@@ -73,15 +73,19 @@ const withName = (sent: SentMessage, name: string | undefined): SentMessage => {
 const flatten = (content: ChatMessage['content']): string | readonly ContentPart[] => {
   if (typeof content === 'string') return content;
   if (content == null) return '';
-  if (content.some((part) => part.type !== 'text')) return content.map(sentPart);
-  return content.map((part) => (part.type === 'text' ? part.text : '')).join('\n');
+  if (content.some((part) => part.type === 'image_url')) return content.map(sentPart);
+  return content.map(textOf).join('\n');
 };
 
-/** `detail` is OpenAI's: no vision model that is sold here documents it. */
+/** No provider has refusals: what was said instead of an answer is what the assistant said. */
+const textOf = (part: ContentPart): string =>
+  part.type === 'text' ? part.text : part.type === 'refusal' ? part.refusal : '';
+
+/** `detail` is left out, as the capability table has it. */
 const sentPart = (part: ContentPart): ContentPart =>
-  part.type === 'text'
-    ? { type: 'text', text: part.text }
-    : { type: 'image_url', image_url: { url: part.image_url.url } };
+  part.type === 'image_url'
+    ? { type: 'image_url', image_url: { url: part.image_url.url } }
+    : { type: 'text', text: textOf(part) };
 
 const legacyCallId = (index: number): string => `call_${index}`;
 
