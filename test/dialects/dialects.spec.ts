@@ -3,6 +3,7 @@ import { startAll, type Platform } from '../e2e/topology.js';
 import { describeCapabilityMatrix } from './describe-capability-matrix.js';
 import { describeConversations } from './describe-conversations.js';
 import { describeEmbeddingBatches } from './describe-embedding-batches.js';
+import { describeFunctions } from './describe-functions.js';
 import { describeStructuredOutput } from './describe-structured-output.js';
 import { describeThinking } from './describe-thinking.js';
 import { describeVision } from './describe-vision.js';
@@ -18,6 +19,7 @@ describe('four providers behind one API', () => {
   describeCapabilityMatrix(() => platform);
   describeParameters(() => platform);
   describeStructuredOutput(() => platform);
+  describeFunctions(() => platform);
   describeVision(() => platform);
   describeThinking(() => platform);
   describeEmbeddingBatches(() => platform);

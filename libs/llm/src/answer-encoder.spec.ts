@@ -56,6 +56,36 @@ describe('encodeAnswer', () => {
   });
 });
 
+describe('encodeAnswer to a client that offered functions', () => {
+  const identity = { ...IDENTITY, functionCall: true };
+  const choiceOf = (answer: ChatAnswer) =>
+    (JSON.parse(encodeAnswer(identity, [answer], USAGE).toString()) as { choices: unknown[] }).choices[0];
+
+  it('tells the first call as function_call', () => {
+    const toolCalls = ['f', 'g'].map((name) => ({ id: name, name, arguments: '{"a":1}' }));
+    expect(choiceOf(answers({ toolCalls, finishReason: 'tool_calls' }))).toEqual({
+      index: 0,
+      message: {
+        role: 'assistant',
+        content: null,
+        refusal: null,
+        function_call: { name: 'f', arguments: '{"a":1}' },
+      },
+      logprobs: null,
+      finish_reason: 'function_call',
+    });
+  });
+
+  it('tells a text as always', () => {
+    expect(choiceOf(answers({ content: 'Hi' }))).toEqual({
+      index: 0,
+      message: { role: 'assistant', content: 'Hi', refusal: null },
+      logprobs: null,
+      finish_reason: 'stop',
+    });
+  });
+});
+
 describe('encodeEmbeddings', () => {
   it('writes numbers', () => {
     const text = encodeEmbeddings('embedding-3', [[0.5, -1]], 'float', 3).toString();

@@ -1,5 +1,11 @@
 import type { Usage } from '@tunan/contracts';
-import { usageMember, type AnswerIdentity, type AnsweredToolCall, type ChatAnswer } from './chat.js';
+import {
+  shownFinishReason,
+  usageMember,
+  type AnswerIdentity,
+  type AnsweredToolCall,
+  type ChatAnswer,
+} from './chat.js';
 
 /** A unary chat answer, one choice per completion. The JSON ends with `"usage":{…}}`. */
 export const encodeAnswer = (
@@ -8,25 +14,29 @@ export const encodeAnswer = (
   usage: Usage,
 ): Buffer => {
   // Written by hand: this runs on every request, and only texts need escaping.
-  let choices = choice(completions[0]!, 0);
+  const { functionCall = false } = identity;
+  let choices = choice(completions[0]!, 0, functionCall);
   for (let index = 1; index < completions.length; index += 1)
-    choices += `,${choice(completions[index]!, index)}`;
+    choices += `,${choice(completions[index]!, index, functionCall)}`;
   return Buffer.from(
     `{"id":${JSON.stringify(identity.id)},"object":"chat.completion","created":${identity.created},` +
       `"model":${JSON.stringify(identity.model)},"choices":[${choices}],"usage":${usageMember(usage)}}`,
   );
 };
 
-const choice = (answer: ChatAnswer, index: number): string => {
+const choice = (answer: ChatAnswer, index: number, functionCall: boolean): string => {
   const { content, reasoning, refusal, toolCalls, logprobs, finishReason } = answer;
   const silent = content === '' && (toolCalls.length > 0 || refusal !== '');
   let message = silent ? 'null' : JSON.stringify(content);
   if (reasoning !== '') message += `,"reasoning_content":${JSON.stringify(reasoning)}`;
   message += `,"refusal":${refusal === '' ? 'null' : JSON.stringify(refusal)}`;
-  if (toolCalls.length > 0) message += `,"tool_calls":${JSON.stringify(toolCalls.map(toolCall))}`;
+  if (toolCalls.length > 0)
+    message += functionCall
+      ? `,"function_call":${JSON.stringify(toolCall(toolCalls[0]!).function)}`
+      : `,"tool_calls":${JSON.stringify(toolCalls.map(toolCall))}`;
   return (
     `{"index":${index},"message":{"role":"assistant","content":${message}},` +
-    `"logprobs":${logprobs === null ? 'null' : JSON.stringify(logprobs)},"finish_reason":"${finishReason}"}`
+    `"logprobs":${logprobs === null ? 'null' : JSON.stringify(logprobs)},"finish_reason":"${shownFinishReason(finishReason, functionCall)}"}`
   );
 };
 

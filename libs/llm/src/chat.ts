@@ -3,6 +3,10 @@ import type { ReportedUsage, Usage } from '@tunan/contracts';
 /** Why a completion ended, in OpenAI's words. */
 export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter';
 
+/** The word for it that a client reads: one that offered `functions` knows no `tool_calls`. */
+export const shownFinishReason = (reason: FinishReason, functionCall: boolean): string =>
+  functionCall && reason === 'tool_calls' ? 'function_call' : reason;
+
 /**
  * A piece of one tool call. `id` and `name` come with the first piece of a call and only there; `index` counts calls
  * from 0 without gaps.
@@ -53,6 +57,8 @@ export interface AnswerIdentity {
   readonly created: number;
   /** The public model id. */
   readonly model: string;
+  /** The client offered `functions`, the form before `tools`: a call is told as `function_call`, and there is one at most. */
+  readonly functionCall?: boolean;
 }
 
 /** The `usage` member of an OpenAI answer, as JSON. */

@@ -35,6 +35,28 @@ describe('ChunkEncoder', () => {
     expect(parse(stream.finish('stop'))).toEqual(chunk({}, { finish_reason: 'stop' }));
   });
 
+  it('streams a call as function_call to a client that offered functions', () => {
+    const stream = encoder({ functionCall: true });
+    const piece = (text: string, more: object = {}) =>
+      parse(stream.delta(says({ toolCalls: [{ index: 0, arguments: text, ...more }] })));
+    expect(piece('', { id: 'c', name: 'f' })).toEqual(
+      chunk({ role: 'assistant', content: null, function_call: { name: 'f', arguments: '' } }),
+    );
+    expect(piece('{"a"')).toEqual(chunk({ function_call: { arguments: '{"a"' } }));
+    const both = [
+      { index: 0, arguments: ':1' },
+      { index: 1, id: 'd', name: 'g', arguments: '{}' },
+      { index: 0, arguments: '}' },
+    ];
+    expect(parse(stream.delta(says({ toolCalls: both })))).toEqual(
+      chunk({ function_call: { arguments: ':1}' } }),
+    );
+    expect(parse(stream.finish('tool_calls'))).toEqual(chunk({}, { finish_reason: 'function_call' }));
+    expect(parse(encoder({ functionCall: true }).finish('stop').split('\n\n')[1] + '\n\n')).toEqual(
+      chunk({}, { finish_reason: 'stop' }),
+    );
+  });
+
   it('gives an answer that says nothing a role of its own', () => {
     const frames = encoder().finish('length').split('\n\n').slice(0, -1);
     expect(frames.map((frame) => parse(`${frame}\n\n`))).toEqual([

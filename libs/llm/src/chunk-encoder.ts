@@ -1,5 +1,6 @@
 import type { Usage } from '@tunan/contracts';
 import {
+  shownFinishReason,
   usageMember,
   type AnswerIdentity,
   type ChatDelta,
@@ -26,6 +27,7 @@ export class ChunkEncoder {
   readonly #content: string;
   readonly #tail: string;
   readonly #usageNull: string;
+  readonly #functionCall: boolean;
   #opened = false;
 
   constructor(options: ChunkEncoderOptions) {
@@ -35,6 +37,7 @@ export class ChunkEncoder {
       `"model":${JSON.stringify(model)},"choices":[`;
     this.#delta = `${this.#head}{"index":${choice},"delta":{`;
     this.#content = `${this.#delta}"content":`;
+    this.#functionCall = options.functionCall === true;
     this.#usageNull = includeUsage ? ',"usage":null' : '';
     this.#tail = `"finish_reason":null}]${this.#usageNull}}\n\n`;
   }
@@ -53,7 +56,7 @@ export class ChunkEncoder {
   finish(reason: FinishReason): string {
     const opening = this.#opened ? '' : `${this.#delta}"role":"assistant","content":""},${this.#tail}`;
     this.#opened = true;
-    return `${opening}${this.#delta}},"finish_reason":"${reason}"}]${this.#usageNull}}\n\n`;
+    return `${opening}${this.#delta}},"finish_reason":"${shownFinishReason(reason, this.#functionCall)}"}]${this.#usageNull}}\n\n`;
   }
 
   /** The usage chunk. Its JSON ends with `"usage":{…}}`. */
@@ -69,8 +72,20 @@ export class ChunkEncoder {
     this.#opened = true;
     if (delta.reasoning !== '') members.push(`"reasoning_content":${JSON.stringify(delta.reasoning)}`);
     if (delta.refusal !== '') members.push(`"refusal":${JSON.stringify(delta.refusal)}`);
-    if (delta.toolCalls.length > 0) members.push(`"tool_calls":[${delta.toolCalls.map(toolCall).join(',')}]`);
+    if (delta.toolCalls.length > 0) members.push(...this.#calls(delta.toolCalls));
     return members.join(',');
+  }
+
+  /** Of calls to `functions` there is one: pieces of others are left out. */
+  #calls(calls: readonly ToolCallDelta[]): readonly string[] {
+    if (!this.#functionCall) return [`"tool_calls":[${calls.map(toolCall).join(',')}]`];
+    const pieces = calls.filter(({ index }) => index === 0);
+    if (pieces.length === 0) return [];
+    const { name } = pieces[0]!;
+    const text = JSON.stringify(pieces.map((piece) => piece.arguments).join(''));
+    return [
+      `"function_call":{${name === undefined ? '' : `"name":${JSON.stringify(name)},`}"arguments":${text}}`,
+    ];
   }
 }
 

@@ -45,6 +45,13 @@ describe('judgeChat', () => {
     expect(judge(provider, members).adapted).toEqual(adapted);
   });
 
+  it('judges functions as the tools that they become', () => {
+    const vision = { upstreamModel: 'glm-4v-plus-0111' };
+    expect(judge('glm', { functions: [{ name: 'f' }] }, vision).refused).toBe('functions');
+    expect(judge('glm', { function_call: { name: 'f' } }, vision).refused).toBe('function_call');
+    expect(judge('glm', { functions: [], function_call: 'auto' }, vision).refused).toBeUndefined();
+  });
+
   it('knows what thinking changes', () => {
     expect(judge('deepseek', { temperature: 0.2, top_p: 0.5 }, { thinking: true }).adapted).toEqual([
       'temperature=ignored',

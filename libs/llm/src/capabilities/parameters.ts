@@ -80,6 +80,16 @@ const tools: Reader = (value) => {
   return uses;
 };
 
+/** The forms of the time before `tools` are what they are translated to. */
+const functions: Reader = (value) =>
+  Array.isArray(value) && value.length > 0 ? [{ parameter: 'tools', member: 'functions', value }] : NONE;
+
+const functionCall: Reader = (value) => {
+  if (value === 'auto') return NONE;
+  const parameter = value === 'none' ? 'tool_choice=none' : 'tool_choice=function';
+  return [{ parameter, member: 'function_call', value }];
+};
+
 const toolChoice: Reader = (value) => {
   if (value === 'auto') return NONE;
   const parameter =
@@ -95,8 +105,8 @@ const READERS: Readonly<Record<string, Reader>> = {
   messages: structural,
   stream: structural,
   stream_options: structural,
-  functions: structural,
-  function_call: structural,
+  functions,
+  function_call: functionCall,
   thinking: structural,
   enable_thinking: structural,
   thinking_budget: structural,

@@ -6,6 +6,7 @@ import type { AnswerCheck } from './answer-check.js';
 import type { ChatCall, Dialect } from './dialect.js';
 import { planFormat } from './format-plan.js';
 import { sentMessages } from './messages.js';
+import { offersFunctions } from './offered-tools.js';
 import { choiceOf, planTools } from './tool-plan.js';
 
 /** A chat call ready to be sent, and what the provider will not do itself. */
@@ -56,8 +57,10 @@ export const encodeChat = (
   if (offered !== undefined) body['tools'] = offered;
   if (choice !== undefined) body['tool_choice'] = choice;
   const parallel = capabilities.parallel_tool_calls.class === 'honoured';
+  // The answer to `functions` has room for one call.
+  const single = request.parallel_tool_calls === false || offersFunctions(request);
   // The provider's default is one call at a time, OpenAI's is several.
-  if (offered !== undefined && parallel) body['parallel_tool_calls'] = request.parallel_tool_calls ?? true;
+  if (offered !== undefined && parallel) body['parallel_tool_calls'] = !single;
   if (format.format !== undefined) body['response_format'] = format.format;
   const localStops = addStops(body, request.stop, capabilities);
   body[dialect.ceiling.field(call.upstreamModel)] = Math.min(call.ceiling, dialect.ceiling.max);
@@ -79,7 +82,7 @@ export const encodeChat = (
   return {
     body: JSON.stringify(body),
     localStops,
-    toolCallsMax: request.parallel_tool_calls === false && !parallel ? 1 : Number.MAX_SAFE_INTEGER,
+    toolCallsMax: single && !parallel ? 1 : Number.MAX_SAFE_INTEGER,
     check: tools.check ?? format.check,
     adapted,
   };

@@ -1,6 +1,7 @@
 import type { ChatRequest } from '@tunan/contracts';
 import { compileSchema, type Capabilities } from '@tunan/llm';
 import { contentFromCall, jsonContent, type AnswerCheck } from './answer-check.js';
+import { offeredTools } from './offered-tools.js';
 import type { SentTool } from './tool-plan.js';
 
 /** How `response_format` reaches the model, and what the gateway does of what the provider can't. */
@@ -47,7 +48,7 @@ const planSchema = (request: ChatRequest, capabilities: Capabilities): FormatPla
     return { format: { type: 'json_schema', json_schema: described } };
   const schema = described!['schema'] as Readonly<Record<string, unknown>>;
   const compiled = compileSchema(schema);
-  const ownTools = (request.tools ?? []).length > 0;
+  const ownTools = offeredTools(request).length > 0;
   if (!ownTools && schema['type'] === 'object' && capabilities['tool_choice=function'].class === 'honoured')
     return { answerTool: answerTool(described!, schema), check: contentFromCall(compiled) };
   return {

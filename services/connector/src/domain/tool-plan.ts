@@ -1,6 +1,7 @@
 import type { ChatRequest, Tool } from '@tunan/contracts';
 import type { Capabilities } from '@tunan/llm';
 import { callOf, type AnswerCheck } from './answer-check.js';
+import { offeredChoice, offeredTools } from './offered-tools.js';
 
 /** How the tools of a request are offered, and what the gateway does of what the provider can't. */
 export interface ToolPlan {
@@ -27,9 +28,9 @@ const NO_TOOLS: ToolPlan = {};
 
 /** The plan for a request's tools. */
 export const planTools = (request: ChatRequest, capabilities: Capabilities): ToolPlan => {
-  const given = request.tools ?? legacyTools(request['functions']);
-  if (given == null || given.length === 0) return NO_TOOLS;
-  const choice = request.tool_choice ?? legacyChoice(request['function_call']);
+  const given = offeredTools(request);
+  if (given.length === 0) return NO_TOOLS;
+  const choice = offeredChoice(request);
   const tools = given.map(sentTool);
   if (choice == null || choice === 'auto') return { tools };
   if (choice === 'none')
@@ -92,11 +93,3 @@ const sentTool = (tool: Tool): SentTool => {
     },
   };
 };
-
-const legacyTools = (functions: unknown): readonly Tool[] | null =>
-  Array.isArray(functions)
-    ? functions.map((definition: Tool['function']) => ({ type: 'function', function: definition }))
-    : null;
-
-const legacyChoice = (choice: unknown): unknown =>
-  typeof choice === 'object' && choice !== null ? { type: 'function', function: choice } : choice;

@@ -26,6 +26,7 @@ import { decodeAnswer, type DecodedAnswer } from '../domain/decode-answer.js';
 import type { ChatCall } from '../domain/dialect.js';
 import { decodeEmbeddings, encodeEmbeddingsCall, inputBatches } from '../domain/embeddings.js';
 import { encodeChat, type EncodedChat } from '../domain/encode-chat.js';
+import { offersFunctions } from '../domain/offered-tools.js';
 import { StopCutter } from '../domain/stop-cutter.js';
 import { providerFault } from '../domain/vendor-error.js';
 import { withinCeiling } from '../domain/within-ceiling.js';
@@ -265,6 +266,7 @@ export class ProviderStage extends ExchangeHandler {
       id: `chatcmpl-${exchange.requestId.replaceAll('-', '')}`,
       created: Math.floor(this.context.clock.nowMs() / 1_000),
       model: exchange.body.model,
+      functionCall: offersFunctions(exchange.body as ChatRequest),
     };
   }
 

@@ -30,6 +30,7 @@ export const validateChat = (
     if (Object.hasOwn(CHAT_PARAMETER_RULES, name)) checkRule(name, value, CHAT_PARAMETER_RULES[name]!);
     else if (Object.hasOwn(CHECKS, name)) CHECKS[name]!(value);
   }
+  checkOffers(body);
   if (body['stream_options'] != null && body['stream'] !== true)
     throw invalidValue('stream_options', "'stream_options' is only allowed when 'stream' is true.");
   return body as unknown as ChatRequest;
@@ -135,6 +136,35 @@ const checkFunctionCall = (value: unknown): void => {
   if (isObject(value) && typeof value['name'] === 'string') return;
   throw invalidValue('function_call', '\'function_call\' must be none, auto or {"name": a function}.');
 };
+
+/** Tools come in one form, and one that has to be called is among them. */
+const checkOffers = ({ tools, functions, tool_choice, function_call }: Record<string, unknown>): void => {
+  if (tools == null && functions == null && tool_choice == null && function_call == null) return;
+  const offered = namesOf(tools, ({ function: definition }) => definition as Definition);
+  const legacy = namesOf(functions, (definition) => definition as unknown as Definition);
+  if (offered.length > 0 && legacy.length > 0)
+    throw invalidValue('functions', "Give either 'tools' or 'functions', not both.");
+  const names = offered.length > 0 ? offered : legacy;
+  const chosen = isObject(tool_choice) ? (tool_choice['function'] as Definition).name : undefined;
+  const called = isObject(function_call) ? (function_call as unknown as Definition).name : undefined;
+  if (chosen !== undefined && !names.includes(chosen))
+    throw invalidValue('tool_choice', "'tool_choice' names a function that is not among the 'tools'.");
+  if (called !== undefined && !names.includes(called))
+    throw invalidValue(
+      'function_call',
+      "'function_call' names a function that is not among the 'functions'.",
+    );
+};
+
+interface Definition {
+  readonly name: string;
+}
+
+const namesOf = (
+  list: unknown,
+  definitionOf: (item: Record<string, unknown>) => Definition,
+): readonly string[] =>
+  Array.isArray(list) ? list.map((item: Record<string, unknown>) => definitionOf(item).name) : [];
 
 const checkToolChoice = (value: unknown): void => {
   if (['none', 'auto', 'required'].includes(value as string)) return;
