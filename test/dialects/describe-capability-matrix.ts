@@ -51,7 +51,10 @@ const USES: Readonly<Record<Parameter, Readonly<Record<string, unknown>>>> = {
   audio: { audio: { voice: 'alloy', format: 'wav' } },
   modalities: { modalities: ['text', 'audio'] },
   prediction: { prediction: { type: 'content', content: 'x' } },
+  detail: {},
 };
+
+const IMAGE = { type: 'image_url', image_url: { url: 'https://example.com/a.png', detail: 'low' } };
 
 const NEVER: readonly Parameter[] = ['logit_bias', 'audio', 'modalities', 'prediction'];
 const NO_PROBABILITIES: readonly Parameter[] = ['logprobs', 'top_logprobs', ...NEVER];
@@ -83,16 +86,18 @@ export const describeCapabilityMatrix = (platform: () => Platform): void => {
   });
 
   describe.each([...TEXT_MODELS, ...VISION_MODELS])('capabilities of $id', ({ id: model, provider }) => {
-    const cannot = CANNOT[model] ?? CANNOT[provider]!;
+    const blind = TEXT_MODELS.some(({ id }) => id === model);
+    const cannot = [...(CANNOT[model] ?? CANNOT[provider]!), ...(blind ? ['detail' as const] : [])];
 
     it.each(PARAMETERS)('%s', async (parameter) => {
       const nonce = newNonce();
-      const messages = [{ role: 'user', content: `[[sim nonce=${nonce}]] Tell me of the sea.` }];
-      const body = { model, messages, ...USES[parameter] };
+      const text = `[[sim nonce=${nonce}]] Tell me of the sea.`;
+      const content = parameter === 'detail' ? [{ type: 'text', text }, IMAGE] : text;
+      const body = { model, messages: [{ role: 'user', content }], ...USES[parameter] };
       const answer = await chat(platform(), apiKey, body);
       if (cannot.includes(parameter)) {
         expect([answer.status, answer.body?.error?.code]).toEqual([400, 'unsupported_parameter']);
-        expect(Object.keys(USES[parameter])).toContain(answer.body!.error!.param);
+        expect(Object.keys(body)).toContain(answer.body!.error!.param!.replace(/\[.*/, ''));
         expect(await upstreamCalls(platform(), nonce)).toEqual([]);
         return;
       }

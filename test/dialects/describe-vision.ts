@@ -16,7 +16,7 @@ export const describeVision = (platform: () => Platform): void => {
     ({ apiKey } = await newCustomer(platform()));
   });
 
-  const look = async (model: string, url: string) => {
+  const look = async (model: string, url: string, headers: Record<string, string> = {}) => {
     const nonce = newNonce();
     const content = [
       { type: 'text', text: `[[sim nonce=${nonce}]] What's in this image?` },
@@ -24,7 +24,7 @@ export const describeVision = (platform: () => Platform): void => {
     ];
     return {
       nonce,
-      answer: await chat(platform(), apiKey, { model, messages: [{ role: 'user', content }] }),
+      answer: await chat(platform(), apiKey, { model, messages: [{ role: 'user', content }] }, headers),
     };
   };
 
@@ -32,8 +32,19 @@ export const describeVision = (platform: () => Platform): void => {
     it.each(['https://example.com/photo.jpg', `data:image/png;base64,${PIXEL}`])('sees %s', async (url) => {
       const { nonce, answer } = await look(id, url);
       expect([answer.status, answer.body?.error]).toEqual([200, undefined]);
+      expect(answer.headers.get('x-tunan-adapted')).toBe('detail=ignored');
       const [call] = await endedCalls(platform(), nonce, 1);
       expect([call!.provider, call!.conversation!.images]).toEqual([provider, 1]);
+    });
+
+    it('refuses a detail where parameters are strict', async () => {
+      const strict = { 'x-tunan-strict-params': 'true' };
+      const { nonce, answer } = await look(id, 'https://example.com/photo.jpg', strict);
+      expect([answer.status, answer.body?.error]).toEqual([
+        400,
+        expect.objectContaining({ code: 'unsupported_parameter', param: 'detail' }),
+      ]);
+      expect(await upstreamCalls(platform(), nonce)).toEqual([]);
     });
 
     it.each([

@@ -45,6 +45,31 @@ describe('judgeChat', () => {
     expect(judge(provider, members).adapted).toEqual(adapted);
   });
 
+  it('tells once that an image’s detail is ignored, unless it is the default', () => {
+    const seeing = (...details: readonly unknown[]) => ({
+      messages: [
+        { role: 'system', content: 'Look.' },
+        {
+          role: 'user',
+          content: [
+            { type: 'text', text: 'What is it?' },
+            ...details.map((detail) => ({
+              type: 'image_url',
+              image_url: { url: 'https://a.example/', detail },
+            })),
+          ],
+        },
+      ],
+    });
+    for (const provider of ['qwen', 'glm'] as const) {
+      expect(judge(provider, seeing('auto', null, undefined)).adapted).toEqual([]);
+      expect(judge(provider, seeing('auto', 'high', 'low'))).toMatchObject({
+        adapted: ['detail=ignored'],
+        firstAdapted: 'detail',
+      });
+    }
+  });
+
   it('judges functions as the tools that they become', () => {
     const vision = { upstreamModel: 'glm-4v-plus-0111' };
     expect(judge('glm', { functions: [{ name: 'f' }] }, vision).refused).toBe('functions');

@@ -34,6 +34,7 @@ export const PARAMETERS = [
   'audio',
   'modalities',
   'prediction',
+  'detail',
 ] as const;
 
 export type Parameter = (typeof PARAMETERS)[number];
@@ -90,6 +91,19 @@ const functionCall: Reader = (value) => {
   return [{ parameter, member: 'function_call', value }];
 };
 
+/** Of messages only `detail` of an image is a parameter. */
+const messages: Reader = (value) => {
+  for (const { content } of value as readonly { readonly content?: unknown }[]) {
+    // Most content is a string.
+    if (!Array.isArray(content)) continue;
+    for (const part of content as readonly { readonly image_url?: { readonly detail?: unknown } }[]) {
+      const detail = part.image_url?.detail ?? 'auto';
+      if (detail !== 'auto') return [{ parameter: 'detail', member: 'detail', value: detail }];
+    }
+  }
+  return NONE;
+};
+
 const toolChoice: Reader = (value) => {
   if (value === 'auto') return NONE;
   const parameter =
@@ -102,7 +116,7 @@ const structural: Reader = () => NONE;
 
 const READERS: Readonly<Record<string, Reader>> = {
   model: structural,
-  messages: structural,
+  messages,
   stream: structural,
   stream_options: structural,
   functions,

@@ -39,6 +39,8 @@ const COMMON: Capabilities = {
   audio: REFUSED,
   modalities: REFUSED,
   prediction: REFUSED,
+  // Of an image. Models that are sold for text refuse images; DeepSeek and MiniMax document it for their own.
+  detail: IGNORED,
 };
 
 // Source: api-docs.deepseek.com, create-chat-completion, September to November 2026. Without thinking `top_p` is
