@@ -11,6 +11,7 @@ import { Host } from './host.js';
 import { prepareReadyFile, untilReady, welcome, writeReadyFile, type ReadyFacts } from './ready.js';
 import { definitionsOf } from './services.js';
 import { readSettings } from './settings.js';
+import { holdTickShape } from './tick-shape.js';
 
 /** Errors of the person who starts the host: said in one line each, without a stack. */
 const isExpected = (error: unknown): error is Error =>
@@ -75,6 +76,7 @@ const main = async (argv: readonly string[]): Promise<void> => {
     progress,
   });
   stopOnSignal(host, clock);
+  holdTickShape();
   try {
     await host.start();
     await collectStart();
