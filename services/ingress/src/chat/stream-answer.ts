@@ -3,12 +3,13 @@ import type { ReplySink, ReplyStream, Served, SettleReply, ReportedUsage } from 
 import { errorBody, Fault, type Clock } from '@tunan/kernel';
 import { sendFault } from '@tunan/service-kit';
 import { withCost } from '../domain/usage-json.js';
+import { ChunkedBody } from './chunked-body.js';
 import type { IdempotencyMark } from './idempotency.js';
 import type { OpenExchange } from './open-exchanges.js';
 import type { Settlement } from './settlement.js';
 
-const KEEP_ALIVE = ': keep-alive\n\n';
-const DONE = 'data: [DONE]\n\n';
+const KEEP_ALIVE = Buffer.from(': keep-alive\n\n');
+const DONE = Buffer.from('data: [DONE]\n\n');
 const FRAME_END = '\n\n';
 
 /** Timing of a stream towards the client, in milliseconds. */
@@ -40,6 +41,7 @@ export interface StreamAnswerOptions {
 
 /** A streamed answer on its way to the client. Settles before the bytes that complete it. */
 export class StreamAnswer implements ReplySink, OpenExchange {
+  readonly #out: ChunkedBody;
   #body: ReplyStream | undefined;
   #served: Served | null = null;
   #delivered = 0;
@@ -53,6 +55,7 @@ export class StreamAnswer implements ReplySink, OpenExchange {
   #blockedSinceMs: number | undefined;
 
   constructor(private readonly options: StreamAnswerOptions) {
+    this.#out = new ChunkedBody(options.response);
     options.response.on('drain', () => {
       this.#blockedSinceMs = undefined;
       this.#body?.resume();
@@ -131,7 +134,7 @@ export class StreamAnswer implements ReplySink, OpenExchange {
       this.#writeHead();
       if (this.options.includeUsage && this.#usageFrame !== undefined)
         this.#write(this.#usageChunk(this.#usageFrame, charge));
-      this.options.response.end(DONE);
+      this.#out.end(DONE);
     } catch (error) {
       this.#writeError(Fault.from(error));
     } finally {
@@ -180,10 +183,9 @@ export class StreamAnswer implements ReplySink, OpenExchange {
   }
 
   #writeHead(): void {
-    const { response } = this.options;
-    if (response.headersSent) return;
+    if (this.options.response.headersSent) return;
     this.#servedUnknownAtHead = this.#served === null;
-    response.writeHead(200, {
+    this.#out.open(200, {
       ...this.options.headers(this.#served),
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-cache',
@@ -191,10 +193,10 @@ export class StreamAnswer implements ReplySink, OpenExchange {
     });
   }
 
-  #write(bytes: Buffer | string): boolean {
+  #write(bytes: Buffer): boolean {
     const nowMs = this.options.clock.monotonicMs();
     this.#lastWriteMs = nowMs;
-    const flowing = this.options.response.write(bytes);
+    const flowing = this.#out.write(bytes);
     if (!flowing) this.#blockedSinceMs ??= nowMs;
     return flowing;
   }
@@ -206,7 +208,7 @@ export class StreamAnswer implements ReplySink, OpenExchange {
   #writeError(fault: Fault): void {
     const { response } = this.options;
     if (this.#clientGone || response.writableEnded) return;
-    if (response.headersSent) response.end(`data: ${JSON.stringify(errorBody(fault))}\n\n`);
+    if (response.headersSent) this.#out.end(Buffer.from(`data: ${JSON.stringify(errorBody(fault))}\n\n`));
     else sendFault(response, fault, this.options.headers(this.#served));
   }
 }
