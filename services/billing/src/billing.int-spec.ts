@@ -155,6 +155,18 @@ describe('billing, on Postgres', () => {
     await eventually(async () => (await row(accountId)).published_ledger_version === 3n);
   });
 
+  // Guarantee: of two figures for one request whichever comes first stands, and both who ask are told that one.
+  it('books the first of two events of a request, also when they come at the same time', async () => {
+    const accountId = await newAccount(10_000n);
+    const requestId = uuidv7();
+    const figures = [300n, 200n].map((cost) => usageEventOf({ accountId, requestId, cost }));
+    const replies = await Promise.all(figures.map((event) => service.book({ event })));
+    const costs = replies.map(({ event }) => event?.data.cost);
+    expect(costs[0]).toBe(costs[1]);
+    expect(await row(accountId)).toMatchObject({ balance_nano: 10_000n - costs[0]!, request_count: 1n });
+    expect(await query('SELECT 1 FROM usage_dead_letter WHERE account_id = $1', [accountId])).toEqual([]);
+  });
+
   // Guarantee: each event once, every account's books whole, whatever is delivered twice at the same time.
   it('applies overlapping deliveries in parallel, each event once', async () => {
     const accountIds = await Promise.all(Array.from({ length: 5 }, () => newAccount(1_000_000n)));

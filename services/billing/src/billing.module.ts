@@ -5,6 +5,7 @@ import { AccountPublisher } from './account-publisher.js';
 import type { billingConfig } from './billing.config.js';
 import { BillingMetrics } from './billing.metrics.js';
 import { BillingService } from './billing.service.js';
+import { BookUsage } from './book-usage.js';
 import { DeliverUsage } from './deliver-usage.js';
 import { PostgresBooks } from './edges/postgres-books.js';
 import { PostgresLedger } from './edges/postgres-ledger.js';
@@ -38,12 +39,10 @@ const provide = <T, Needs extends readonly unknown[]>(
   useFactory: (...found: unknown[]) => create(...(found as unknown as Needs)),
 });
 
-/** The wiring of billing; the only file that knows all others. */
-export const billingModule = (context: BillingContext): DynamicModule => {
-  const { clock, config, health, logger } = context;
-  return serviceModule([
-    provide(AuthPort, [], () => context.port(authContract)),
-    provide(BillingMetrics, [], () => new BillingMetrics(context.metrics)),
+/** What billing writes: usage, entries, and news of both. */
+const writing = (context: BillingContext): readonly Provider[] => {
+  const { clock, logger } = context;
+  return [
     provide(Ledger, [], () => new PostgresLedger(context.postgres())),
     provide(PublicationLog, [], () => new PostgresPublicationLog(context.postgres())),
     provide(
@@ -58,11 +57,26 @@ export const billingModule = (context: BillingContext): DynamicModule => {
         new DeliverUsage(ledger, publisher, metrics, clock, logger),
     ),
     provide(
+      BookUsage,
+      [DeliverUsage, UsageReader],
+      (deliver: DeliverUsage, usage: UsageReader) => new BookUsage(deliver, usage),
+    ),
+    provide(
       PostEntry,
       [Ledger, AccountPublisher, BillingMetrics],
       (ledger: Ledger, publisher: AccountPublisher, metrics: BillingMetrics) =>
         new PostEntry(ledger, publisher, metrics),
     ),
+  ];
+};
+
+/** The wiring of billing; the only file that knows all others. */
+export const billingModule = (context: BillingContext): DynamicModule => {
+  const { clock, config, health, logger } = context;
+  return serviceModule([
+    provide(AuthPort, [], () => context.port(authContract)),
+    provide(BillingMetrics, [], () => new BillingMetrics(context.metrics)),
+    ...writing(context),
     provide(ListEntries, [Ledger], (ledger: Ledger) => new ListEntries(ledger)),
     provide(UsageReader, [], () => new PostgresUsageReader(context.postgres())),
     provide(PriceArchive, [], () => new PostgresPriceArchive(context.postgres())),
@@ -84,14 +98,15 @@ export const billingModule = (context: BillingContext): DynamicModule => {
     ),
     provide(
       BillingService,
-      [DeliverUsage, PostEntry, ListEntries, ReadUsageEvents, RerateLedger],
+      [DeliverUsage, BookUsage, PostEntry, ListEntries, ReadUsageEvents, RerateLedger],
       (
         deliver: DeliverUsage,
+        book: BookUsage,
         post: PostEntry,
         list: ListEntries,
         usage: ReadUsageEvents,
         rerate: RerateLedger,
-      ) => new BillingService(deliver, post, list, usage, rerate, clock),
+      ) => new BillingService(deliver, book, post, list, usage, rerate, clock),
     ),
     provide(
       RepairPublications,

@@ -1,6 +1,7 @@
 import { BillingPort } from '@tunan/contracts';
 import type { Clock } from '@tunan/kernel';
 import { databaseFault } from '@tunan/postgres';
+import type { BookUsage } from './book-usage.js';
 import type { DeliverUsage } from './deliver-usage.js';
 import type { ListEntries } from './list-entries.js';
 import type { PostEntry } from './post-entry.js';
@@ -15,6 +16,7 @@ export class BillingService extends BillingPort {
 
   constructor(
     private readonly deliverUsage: DeliverUsage,
+    private readonly bookUsage: BookUsage,
     private readonly postEntry: PostEntry,
     private readonly listEntries: ListEntries,
     private readonly usage: ReadUsageEvents,
@@ -29,6 +31,8 @@ export class BillingService extends BillingPort {
       await this.deliverUsage.deliver(events);
       return {};
     });
+
+  override book: BillingPort['book'] = (request) => this.#answer(() => this.bookUsage.book(request));
 
   override post: BillingPort['post'] = (posting) => this.#answer(() => this.postEntry.post(posting));
 

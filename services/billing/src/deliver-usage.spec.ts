@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { Registry } from 'prom-client';
 import { AccountPublisher } from './account-publisher.js';
 import { BillingMetrics } from './billing.metrics.js';
+import { BookUsage } from './book-usage.js';
 import { DeliverUsage } from './deliver-usage.js';
 import { applyPosting } from './domain/apply-posting.js';
 import { customerOf, signedAmount } from './domain/transfer.js';
@@ -63,6 +64,38 @@ describe('DeliverUsage', () => {
   beforeEach(async () => {
     world = new World();
     await world.credit('topup', 1_000_000n);
+  });
+
+  describe('book', () => {
+    const book = (given: UsageEvent) =>
+      new BookUsage(world.deliverUsage, world.ledger).book({ event: given });
+
+    it('applies an event that the ledger does not have, and returns it', async () => {
+      const first = event({ cost: 100n });
+      expect(await book(first)).toEqual({ event: first });
+      expect(world.account.balance).toBe(999_900n);
+    });
+
+    // Guarantee: whoever asks learns what is charged, and a second figure for the same request changes nothing.
+    it('returns the event that came first, and puts nothing aside', async () => {
+      const first = event({ requestId: 'request-1', cost: 100n });
+      await world.deliverUsage.deliver([first]);
+      expect(await book(event({ requestId: 'request-1', cost: 70n }))).toEqual({ event: first });
+      expect(world.account.balance).toBe(999_900n);
+      expect(world.ledger.deadLetters).toEqual([]);
+    });
+
+    it('takes the place of lost', async () => {
+      await world.deliverUsage.deliver([event({ requestId: 'request-1', kind: 'lost', cost: 100n })]);
+      const final = event({ requestId: 'request-1', cost: 70n });
+      expect(await book(final)).toEqual({ event: final });
+      expect(world.account.balance).toBe(999_930n);
+    });
+
+    it('returns nothing for an event that is put aside', async () => {
+      expect(await book(usageEventOf({ accountId: 'acc_unknown' }))).toEqual({ event: null });
+      expect(world.ledger.deadLetters).toMatchObject([{ reason: 'unknown_account' }]);
+    });
   });
 
   const event = (facts: Omit<Parameters<typeof usageEventOf>[0], 'accountId'> = {}) =>

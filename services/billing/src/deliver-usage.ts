@@ -18,6 +18,8 @@ interface Delivery {
   /** Distinct well-formed events, by id. */
   readonly records: ReadonlyMap<string, UsageRecord>;
   readonly deadLetters: readonly DeadLetter[];
+  /** An event whose id is recorded with another cost is no error. */
+  readonly firstStands?: boolean;
 }
 
 interface Applied {
@@ -47,9 +49,16 @@ export class DeliverUsage {
 
   /** Resolves after the commit. Rejects only if the ledger could not be written. */
   async deliver(events: readonly UsageEvent[]): Promise<void> {
-    if (events.length === 0) return;
+    if (events.length > 0) await this.#deliver(events, sortOut(events));
+  }
+
+  /** The same for one event that the ledger may have with another cost: then nothing is done and nothing put aside. */
+  async deliverUnlessKnown(event: UsageEvent): Promise<void> {
+    await this.#deliver([event], { ...sortOut([event]), firstStands: true });
+  }
+
+  async #deliver(events: readonly UsageEvent[], delivery: Delivery): Promise<void> {
     const startMs = this.clock.monotonicMs();
-    const delivery = sortOut(events);
     const applied = await this.ledger.transaction((transaction) => applyDelivery(transaction, delivery));
     this.metrics.batchSeconds.observe((this.clock.monotonicMs() - startMs) / 1_000);
     this.#report(events.length, applied);
@@ -111,6 +120,7 @@ const applyDelivery = async (transaction: LedgerTransaction, delivery: Delivery)
   standings.forEach((standing, index) => {
     const { usage, json } = records[index]!;
     if (standing.state === 'conflict') {
+      if (delivery.firstStands === true) return;
       deadLetters.push(
         deadLetter('conflict', 'the id is recorded with another account or cost', JSON.parse(json)),
       );

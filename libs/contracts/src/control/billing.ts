@@ -75,6 +75,14 @@ export const billingContract = {
       timeoutMs: 30_000,
     }),
     /**
+     * Applies one usage event unless the ledger has one of its id: whichever came first stands, and is returned. Null if
+     * it can't be applied. For who does not know whether the request was charged before.
+     */
+    book: call(z.object({ event: usageEvent }), z.object({ event: usageEvent.nullable() }), {
+      callers: ['auth'],
+      timeoutMs: 3_000,
+    }),
+    /**
      * Credits an account from outside the request path. Idempotent by event id; the same id with another amount,
      * account or kind is `invalid_value`.
      */
@@ -96,7 +104,7 @@ export const billingContract = {
     ),
     /** The usage event that the ledger charged for a request of this account; null if it has none. */
     findUsage: call(z.object({ accountId: id, requestId: id }), z.object({ event: usageEvent.nullable() }), {
-      callers: ['ingress'],
+      callers: ['auth', 'ingress'],
       timeoutMs: 5_000,
     }),
     /** Charges of an account, or of one of its keys, by day and model: both days included, at most 400. */
@@ -130,6 +138,7 @@ export const billingContract = {
 /** Injection token and type of the billing service as its callers see it. */
 export abstract class BillingPort implements Port<typeof billingContract> {
   abstract deliver: Port<typeof billingContract>['deliver'];
+  abstract book: Port<typeof billingContract>['book'];
   abstract post: Port<typeof billingContract>['post'];
   abstract entries: Port<typeof billingContract>['entries'];
   abstract findUsage: Port<typeof billingContract>['findUsage'];

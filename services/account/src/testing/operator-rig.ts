@@ -39,6 +39,7 @@ export class FakeBilling implements BillingPort {
 
   readonly deliver: BillingPort['deliver'] = unused;
 
+  readonly book: BillingPort['book'] = unused;
   readonly findUsage: BillingPort['findUsage'] = unused;
   readonly usageByDay: BillingPort['usageByDay'] = unused;
   readonly rerate: BillingPort['rerate'] = unused;

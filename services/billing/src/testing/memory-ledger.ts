@@ -1,4 +1,6 @@
-import type { Nano } from '@tunan/kernel';
+import { usageEvent, type UsageEvent } from '@tunan/contracts';
+import { finalEventId, lostEventId, type Nano } from '@tunan/kernel';
+import { z } from 'zod';
 import type { AccountLedger } from '../domain/account-ledger.js';
 import type { EarlierUsage } from '../domain/apply-usage.js';
 import type { LedgerChange } from '../domain/ledger-change.js';
@@ -26,6 +28,8 @@ interface Tables {
   keys: Map<string, MemoryKey>;
   transfers: Transfer[];
   usage: Map<string, UsageRecord['usage']>;
+  /** JSON of usage events by id. */
+  events: Map<string, string>;
   deadLetters: Map<string, DeadLetter>;
 }
 
@@ -39,6 +43,7 @@ export class MemoryLedger extends Ledger {
     keys: new Map(),
     transfers: [],
     usage: new Map(),
+    events: new Map(),
     deadLetters: new Map(),
   };
   #turn: Promise<unknown> = Promise.resolve();
@@ -82,14 +87,24 @@ export class MemoryLedger extends Ledger {
     return [...this.#tables.deadLetters.values()];
   }
 
+  /** The event that is charged for a request of an account, as `UsageReader` finds it. */
+  async find(accountId: string, requestId: string): Promise<UsageEvent | null> {
+    const { events } = this.#tables;
+    const json = events.get(finalEventId(requestId)) ?? events.get(lostEventId(requestId));
+    if (json === undefined) return null;
+    const event = z.decode(usageEvent, JSON.parse(json) as z.input<typeof usageEvent>);
+    return event.subject === accountId ? event : null;
+  }
+
   transaction<T>(work: (transaction: LedgerTransaction) => Promise<T>): Promise<T> {
     const result = this.#turn.then(async () => {
-      const { accounts, keys, transfers, usage, deadLetters } = this.#tables;
+      const { accounts, keys, transfers, usage, events, deadLetters } = this.#tables;
       const copy = {
         accounts: new Map(accounts),
         keys: new Map(keys),
         transfers: [...transfers],
         usage: new Map(usage),
+        events: new Map(events),
         deadLetters: new Map(deadLetters),
       };
       const value = await work(new MemoryTransaction(copy));
@@ -149,8 +164,10 @@ class MemoryTransaction extends LedgerTransaction {
         earlier: other?.accountId === usage.accountId ? this.#earlier(other) : undefined,
       };
     });
-    records.forEach(({ usage }, index) => {
-      if (standings[index]!.state === 'fresh') stored.set(usage.eventId, usage);
+    records.forEach(({ usage, json }, index) => {
+      if (standings[index]!.state !== 'fresh') return;
+      stored.set(usage.eventId, usage);
+      this.tables.events.set(usage.eventId, json);
     });
     return standings;
   }
