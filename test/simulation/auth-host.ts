@@ -1,7 +1,8 @@
-import type { AuthPort, UsageEvent } from '@tunan/contracts';
+import type { AuthPort, BillingPort } from '@tunan/contracts';
 import {
   AccountRefresher,
   AuthService,
+  BillingUsageLedger,
   BillingUsageSink,
   Catalogs,
   ColdAccounts,
@@ -31,7 +32,7 @@ export interface AuthPorts {
   readonly store: AdmissionStore;
   readonly accounts: AccountSource;
   readonly catalogs: MemoryCatalogSource;
-  readonly billing: { deliver(request: { events: UsageEvent[] }): Promise<Record<string, never>> };
+  readonly billing: Pick<BillingPort, 'deliver' | 'book' | 'findUsage'>;
 }
 
 /** Shorter than in production where a run would have nothing to do but wait; in the same order of size. */
@@ -80,6 +81,7 @@ export class AuthHost {
       cold,
       refresher,
       relay,
+      ledger: new BillingUsageLedger(billing, process),
       metrics,
       clock: process,
       coldWaitMs: 500,

@@ -1,6 +1,7 @@
-import type { AuthPort, UsageEvent } from '@tunan/contracts';
+import type { AuthPort, BillingPort } from '@tunan/contracts';
 import {
   AccountPublisher,
+  BookUsage,
   DeliverUsage,
   Ledger,
   PostEntry,
@@ -10,6 +11,7 @@ import {
   type LedgerTransaction,
   type MemoryLedger,
   type PublicationLog,
+  type UsageReader,
 } from '@tunan/billing/testing';
 import { createLogger, Recurring } from '@tunan/service-kit';
 import { through, type Link } from './link.js';
@@ -19,6 +21,7 @@ import type { Process } from './process.js';
 export interface BillingPorts {
   readonly ledger: Ledger;
   readonly publications: PublicationLog;
+  readonly usage: Pick<UsageReader, 'find'>;
   readonly auth: Pick<AuthPort, 'publish' | 'refresh'>;
 }
 
@@ -31,11 +34,13 @@ const SILENT = createLogger('silent');
 /** The parts of billing, wired as its module wires them, in one life of a process. */
 export class BillingHost {
   readonly post: PostEntry['post'];
-  readonly deliver: (request: { events: UsageEvent[] }) => Promise<Record<string, never>>;
+  readonly deliver: BillingPort['deliver'];
+  readonly book: BillingPort['book'];
+  readonly findUsage: BillingPort['findUsage'];
 
   constructor(
     process: Process,
-    { ledger, publications, auth }: BillingPorts,
+    { ledger, publications, usage: reader, auth }: BillingPorts,
     metrics: BillingMetrics,
     random: () => number,
   ) {
@@ -45,6 +50,9 @@ export class BillingHost {
     const postgres = { up: () => undefined, down: () => undefined };
     const repair = new RepairPublications(publications, publisher, auth, metrics, postgres, process, 1);
     this.post = (posting) => entry.post(posting);
+    const book = new BookUsage(usage, reader);
+    this.book = (request) => book.book(request);
+    this.findUsage = async ({ accountId, requestId }) => ({ event: await reader.find(accountId, requestId) });
     this.deliver = async ({ events }) => {
       await usage.deliver(events);
       return {};

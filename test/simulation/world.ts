@@ -26,6 +26,9 @@ const PATIENT = new Set([
   'recordUsage',
   'write',
   'findTransfers',
+  'findUsage',
+  'book',
+  'find',
   'read',
 ]);
 
@@ -53,6 +56,8 @@ const MACHINES: Readonly<Record<Scenario['topology'], readonly (readonly string[
 export interface PostingStory {
   readonly plan: PostingPlan;
   outcome: 'unknown' | 'posted' | 'refused';
+  /** How often billing was asked for it. */
+  asked: number;
 }
 
 /** The simulated platform: real auth, billing and ingress in processes that die, over links that fail. */
@@ -101,7 +106,7 @@ export class World {
       if (story !== undefined && story.client.status >= 400) story.chargedAfterError = true;
     });
     this.#watchedStore = this.witness.watch(this.store);
-    this.postings = scenario.postings.map((plan) => ({ plan, outcome: 'unknown' }));
+    this.postings = scenario.postings.map((plan) => ({ plan, outcome: 'unknown', asked: 0 }));
     this.#machines = MACHINES[scenario.topology].map((services) => ({ services, process: undefined }));
   }
 
@@ -111,7 +116,12 @@ export class World {
     const opening = new Process('opening', this.time);
     const billing = new BillingHost(
       opening,
-      { ledger: this.database.ledger, publications: this.database.publications, auth: told },
+      {
+        ledger: this.database.ledger,
+        publications: this.database.publications,
+        usage: this.database.ledger,
+        auth: told,
+      },
       BILLING_METRICS,
       this.#chance.next,
     );
@@ -221,7 +231,7 @@ export class World {
         store: through(store, () => this.#watchedStore),
         accounts: through(postgres, () => this.database.accounts),
         catalogs: through(postgres, () => this.database.catalogs),
-        billing: { deliver: (request) => billing.call('deliver', () => this.#billing!.deliver(request)) },
+        billing: through(billing, () => this.#billing!),
       },
       AUTH_METRICS,
       this.#chance.next,
@@ -236,6 +246,7 @@ export class World {
       {
         ledger: new RemoteLedger(this.database.ledger, postgres, process),
         publications: through(postgres, () => this.database.publications),
+        usage: through(postgres, () => this.database.ledger),
         auth: through<AuthPort>(auth, () => this.#auth!.service),
       },
       BILLING_METRICS,
@@ -347,7 +358,10 @@ export class World {
     const { eventId, accountId, kind, amount } = plan;
     for (;;) {
       try {
-        await link.call('post', () => this.#billing!.post({ eventId, accountId, kind, amount }));
+        await link.call('post', () => {
+          story.asked += 1;
+          return this.#billing!.post({ eventId, accountId, kind, amount });
+        });
         story.outcome = 'posted';
         return;
       } catch (error) {

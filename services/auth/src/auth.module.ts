@@ -8,6 +8,7 @@ import type { AuthMetrics } from './auth.metrics.js';
 import { AuthService } from './auth.service.js';
 import { Catalogs } from './catalogs.js';
 import { ColdAccounts } from './cold-accounts.js';
+import { BillingUsageLedger } from './edges/billing-usage-ledger.js';
 import { BillingUsageSink } from './edges/billing-usage-sink.js';
 import { PostgresAccountSource } from './edges/postgres-account-source.js';
 import { PostgresCatalogSource } from './edges/postgres-catalog-source.js';
@@ -17,6 +18,7 @@ import { KeyDirectory } from './key-directory.js';
 import { LeaseSweeper } from './lease-sweeper.js';
 import { AccountSource } from './ports/account-source.js';
 import { IdempotentAnswers } from './ports/idempotent-answers.js';
+import { UsageLedger } from './ports/usage-ledger.js';
 import { UsageSink } from './ports/usage-sink.js';
 import { StoreReconciliation } from './store-reconciliation.js';
 import { StoreRepair } from './store-repair.js';
@@ -72,6 +74,7 @@ const edges = (context: AuthContext): readonly Provider[] => {
       });
     }),
     provide(UsageSink, [BillingPort], (billing: BillingPort) => new BillingUsageSink(billing, clock)),
+    provide(UsageLedger, [BillingPort], (billing: BillingPort) => new BillingUsageLedger(billing, clock)),
   ];
 };
 
@@ -141,7 +144,7 @@ export const authModule = (
     ...upkeep(context, store, metrics),
     provide(
       AuthService,
-      [Catalogs, KeyDirectory, IdempotentAnswers, ColdAccounts, AccountRefresher, UsageRelay],
+      [Catalogs, KeyDirectory, IdempotentAnswers, ColdAccounts, AccountRefresher, UsageRelay, UsageLedger],
       (
         catalogs: Catalogs,
         keys: KeyDirectory,
@@ -149,6 +152,7 @@ export const authModule = (
         cold: ColdAccounts,
         refresher: AccountRefresher,
         relay: UsageRelay,
+        ledger: UsageLedger,
       ) =>
         new AuthService({
           store,
@@ -158,6 +162,7 @@ export const authModule = (
           cold,
           refresher,
           relay,
+          ledger,
           metrics,
           clock,
           coldWaitMs: config.AUTH_COLD_WAIT_MS,

@@ -22,6 +22,7 @@ import {
 import { MemoryAdmissionStore, TEST_LIMITS } from './store/testing/memory-admission-store.js';
 import { anAccountRecord, away, MemoryAccountSource } from './testing/memory-account-source.js';
 import { aSnapshot, MemoryCatalogSource } from './testing/memory-catalog-source.js';
+import { MemoryUsageLedger } from './testing/memory-usage-ledger.js';
 import { MemoryUsageSink } from './testing/memory-usage-sink.js';
 import { UsageRelay } from './usage-relay.js';
 import { MemoryIdempotentAnswers } from './testing/memory-idempotent-answers.js';
@@ -52,6 +53,7 @@ describe('AuthService', () => {
   let store: MemoryAdmissionStore;
   let accounts: MemoryAccountSource;
   let catalogSource: MemoryCatalogSource;
+  let ledger: MemoryUsageLedger;
   let sink: MemoryUsageSink;
   let registry: Registry;
   let relay: UsageRelay;
@@ -62,6 +64,7 @@ describe('AuthService', () => {
     accounts = new MemoryAccountSource();
     catalogSource = new MemoryCatalogSource();
     catalogSource.activate(aSnapshot(1));
+    ledger = new MemoryUsageLedger();
     sink = new MemoryUsageSink();
     registry = new Registry();
     const metrics = new AuthMetrics(registry);
@@ -91,6 +94,7 @@ describe('AuthService', () => {
       cold: new ColdAccounts(refresher, (outcome, count) => metrics.coldLoads.inc({ outcome }, count)),
       refresher,
       relay,
+      ledger,
       metrics,
       clock,
       coldWaitMs: 500,
@@ -264,6 +268,67 @@ describe('AuthService', () => {
       clock.advance(5_000);
       await expect(settle(hold, { lapsesAtMs })).rejects.toMatchObject({ code: 'service_unavailable' });
       expect(await store.stats()).toMatchObject({ holds: 1, pending: 0, outboxDepth: 0 });
+    });
+
+    /** Usage of an answer that costs more than its hold. */
+    const above = { usage: someUsage(900, 1_000) };
+    const events = async () => (await store.readOutbox(0, 10)).map(({ event }) => event);
+
+    // Guarantee: the cost that a client is shown is the ledger's, also where the store has forgotten that it settled.
+    it('above the hold asks the ledger, once the store may have lost an earlier settlement', async () => {
+      const hold = await grant();
+      const first = await settle(hold, above);
+      expect(first).toMatchObject({ cost: 2_900_000n, flags: [] });
+      const [event] = await events();
+      await ledger.book(event!);
+      store.reset();
+      expect(await settle(hold, above)).toEqual(first);
+      // It goes to billing again, as the same charge.
+      expect(await events()).toMatchObject([
+        { id: event!.id, data: { cost: first.cost, usage: first.usage } },
+      ]);
+      expect(await settle(hold, above)).toEqual(first);
+    });
+
+    it('is booked up to the hold where the ledger has none, so that no other can come first', async () => {
+      const hold = await grant();
+      store.reset();
+      const reply = await settle(hold, above);
+      expect(reply).toMatchObject({ cost: hold.amount, flags: ['overrun'] });
+      expect([...ledger.events.values()]).toMatchObject([
+        { data: { cost: hold.amount, flags: ['overrun'] } },
+      ]);
+      expect(await events()).toMatchObject([{ data: { cost: hold.amount, flags: ['overrun'] } }]);
+    });
+
+    it('is made by the store alone up to the hold, whatever it may have lost', async () => {
+      const hold = await grant();
+      store.reset();
+      ledger.before = away;
+      expect(await settle(hold)).toMatchObject({ cost: 200_000n });
+    });
+
+    it('fails, to be repeated, while the ledger can not be asked', async () => {
+      const hold = await grant();
+      store.reset();
+      ledger.before = away;
+      await expect(settle(hold, above)).rejects.toMatchObject({ code: 'service_unavailable' });
+      expect(await store.stats()).toMatchObject({ pending: 0, outboxDepth: 0 });
+    });
+
+    // Guarantee: an error is not charged by a settlement that arrives afterwards, through billing neither.
+    it('that lapses is only asked for: what the ledger does not have is not charged', async () => {
+      const hold = await grant();
+      const lapsing = { ...above, lapsesAtMs: hold.admittedAtMs + 5_000 };
+      const first = await settle(hold, lapsing);
+      const [event] = await events();
+      store.reset();
+      await expect(settle(hold, lapsing)).rejects.toMatchObject({ code: 'service_unavailable' });
+      expect([ledger.events.size, await events()]).toEqual([0, []]);
+      await ledger.book(event!);
+      clock.advance(5_000);
+      await expect(settle(hold, lapsing)).rejects.toMatchObject({ code: 'service_unavailable' });
+      expect(await settle(hold, { ...lapsing, lapsesAtMs: lapsing.lapsesAtMs + 5_000 })).toEqual(first);
     });
 
     it('wakes the relay', async () => {

@@ -1,14 +1,16 @@
-import { AuthPort, type AdmitReply, type InspectReply } from '@tunan/contracts';
+import { AuthPort, type AdmitReply, type InspectReply, type UsageEvent } from '@tunan/contracts';
 import { Fault, type Clock } from '@tunan/kernel';
 import type { AccountRefresher } from './account-refresher.js';
 import type { AuthMetrics } from './auth.metrics.js';
 import type { Catalogs } from './catalogs.js';
 import type { ColdAccounts, LoadOutcome } from './cold-accounts.js';
-import { charge, type Charge } from './domain/charge.js';
+import { charge, type Charge, type ChargeFlag } from './domain/charge.js';
 import type { Admission } from './domain/hold.js';
-import type { AdmissionResult } from './domain/operations.js';
+import type { AdmissionResult, Settlement, SettlementResult } from './domain/operations.js';
+import { usageEventOfSettlement } from './domain/usage-event.js';
 import type { KeyDirectory } from './key-directory.js';
 import type { IdempotentAnswers } from './ports/idempotent-answers.js';
+import type { UsageLedger } from './ports/usage-ledger.js';
 import type { UsageRelay } from './usage-relay.js';
 import type { AdmissionStore } from './store/admission-store.js';
 import { within } from './within.js';
@@ -29,6 +31,7 @@ export interface AuthParts {
   readonly cold: ColdAccounts;
   readonly refresher: AccountRefresher;
   readonly relay: UsageRelay;
+  readonly ledger: UsageLedger;
   readonly metrics: AuthMetrics;
   readonly clock: Clock;
   /** How long a request may wait for its cold account to be loaded. */
@@ -62,7 +65,7 @@ export class AuthService extends AuthPort {
   override settle: AuthPort['settle'] = async (request) => {
     const { hold, outcome, usage, deliveredTokens, served, traceparent } = request;
     const terms = await this.parts.catalogs.terms(hold.catalogVersion, hold.model);
-    const result = await this.parts.store.settle({
+    const result = await this.#settle({
       kind: 'final',
       hold,
       outcome,
@@ -72,9 +75,9 @@ export class AuthService extends AuthPort {
       price: terms.price,
       lapsesAtMs: request.lapsesAtMs,
     });
-    if (result.outcome === 'refused')
+    if (result.outcome !== 'settled')
       throw new Fault('service_unavailable', 'The service is not available at the moment. Please retry.', {
-        internal: 'the settlement came too late',
+        internal: 'the settlement came too late, or the ledger has none',
         retryAfterMs: LAPSED_RETRY_MS,
       });
     if (!result.repeated) this.#settled(outcome, result.charge);
@@ -123,6 +126,24 @@ export class AuthService extends AuthPort {
     snapshot: await this.parts.catalogs.snapshot(knownVersion, version),
   });
 
+  /**
+   * Settles; a charge that the ledger may have already is the ledger's to tell. One that lapses is only asked for: nobody
+   * but the store can refuse at the right moment, so what the ledger does not have is not charged.
+   */
+  async #settle(settlement: Settlement): Promise<SettlementResult> {
+    const { store, ledger, clock } = this.parts;
+    const first = await store.settle(settlement);
+    if (first.outcome !== 'uncertain') return first;
+    const { hold, lapsesAtMs } = settlement;
+    const own = { ...settlement, charge: first.charge, booked: true, lapsesAtMs: undefined };
+    const event =
+      lapsesAtMs === undefined
+        ? await ledger.book(usageEventOfSettlement(own, clock.nowMs()))
+        : await ledger.find(hold.accountId, hold.requestId);
+    if (event !== null) return store.settle({ ...own, charge: chargeOf(event) });
+    return lapsesAtMs === undefined ? store.settle(own) : { outcome: 'refused' };
+  }
+
   async #admit(admission: Admission): Promise<AdmitReply> {
     const { store } = this.parts;
     const first = await store.admit(admission);
@@ -145,6 +166,13 @@ export class AuthService extends AuthPort {
     relay.wake();
   }
 }
+
+/** Flags of an event are the ones that a charge had. */
+const chargeOf = ({ data: { cost, usage, flags } }: UsageEvent): Charge => ({
+  cost,
+  usage,
+  flags: flags as ChargeFlag[],
+});
 
 const COLD = { outcome: 'cold', retryAfterMs: COLD_RETRY_MS } as const;
 

@@ -14,7 +14,7 @@ import {
   type PromptFactor,
 } from './account-state.js';
 import { decide } from './decide.js';
-import { observedPermille, settledRecord, voidedRecord, withinMeans } from './ending.js';
+import { observedPermille, settledRecord, voidedRecord, withinHold, withinMeans } from './ending.js';
 import type { Admission } from './hold.js';
 import type {
   AccountPage,
@@ -95,6 +95,8 @@ export class AdmissionState {
   readonly #book = new RequestBook();
   readonly #time: StoreTime;
   readonly #wanted = new Set<string>();
+  /** What was admitted before this was not seen by this life of the store from its beginning. */
+  readonly #openedAtMs: number;
   #ackedSeq: number;
   #lastSeq: number;
 
@@ -111,6 +113,7 @@ export class AdmissionState {
     const records = stored.records.toSorted((a, b) => atMsOf(a) - atMsOf(b) || seqOf(a) - seqOf(b));
     const latest = records.at(-1);
     this.#time = new StoreTime(clock, latest === undefined ? 0 : atMsOf(latest));
+    this.#openedAtMs = this.#time.nowMs();
     for (const account of stored.accounts) this.#loadAccount(account);
     for (const record of records) this.#loadRecord(record);
     for (const id of unverified) this.#book.account(id).verified = false;
@@ -178,13 +181,15 @@ export class AdmissionState {
     if (kind === 'lost' && (known?.kind !== 'held' || known.leaseEndsMs > nowMs))
       return { outcome: 'refused' };
     if (settlement.lapsesAtMs !== undefined && nowMs >= settlement.lapsesAtMs) return { outcome: 'refused' };
+    if (settlement.booked !== true && this.#isUncertain(settlement, known))
+      return { outcome: 'uncertain', charge: withinHold(settlement) };
     const account = this.#book.account(hold.accountId);
     const permille = observedPermille(settlement);
     if (permille !== undefined && permille > account.promptPermille(nowMs)) {
       account.promptFactor = { permille, untilMs: nowMs + PROMPT_FACTOR_MS };
       this.#book.touched(account);
     }
-    const charge = withinMeans(settlement, known, account);
+    const charge = settlement.booked === true ? settlement.charge : withinMeans(settlement, known, account);
     this.#remember(settledRecord(settlement, charge, known, (this.#lastSeq += 1), nowMs), known);
     return { outcome: 'settled', charge, repeated: false };
   }
@@ -351,6 +356,15 @@ export class AdmissionState {
     if (ledger !== undefined) account.assignLedger(ledger);
     if (profile !== undefined) account.assignProfile(profile);
     account.promptFactor = promptFactor;
+  }
+
+  /**
+   * Up to the hold a request costs the same whenever it is settled. Above, it depends on the moment; so it must not be
+   * decided a second time, and this store knows only of requests that it has admitted itself that it was not.
+   */
+  #isUncertain({ kind, hold, charge }: Settlement, known: RequestRecord | undefined): boolean {
+    if (kind === 'lost' || charge.cost <= hold.amount) return false;
+    return known === undefined || hold.admittedAtMs < this.#openedAtMs;
   }
 
   #verify(account: AccountState): void {

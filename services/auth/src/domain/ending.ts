@@ -17,6 +17,10 @@ const reachBeyond = (account: AccountState, keyId: string): Nano | undefined => 
   return isHot(account) && isSpendKnown(account, keyId, key) ? reachOf(account, keyId, key) : undefined;
 };
 
+/** The charge as far as nothing but its hold is known to be there. */
+export const withinHold = ({ hold, charge }: Settlement): Charge =>
+  charge.cost <= hold.amount ? charge : { ...charge, cost: hold.amount, flags: [...charge.flags, 'overrun'] };
+
 /**
  * The charge as far as the means of account and key reach: up to the hold always, above it from what is available now
  * and within the key's cap. What is left is our loss.
@@ -39,7 +43,8 @@ export const withinMeans = (
  */
 export const observedPermille = ({ hold, charge }: Settlement): number | undefined => {
   const likely = hold.promptLikely * hold.completions;
-  if (charge.cost <= hold.amount || likely === 0) return undefined;
+  const passed = charge.cost > hold.amount || charge.flags.includes('overrun');
+  if (!passed || likely === 0) return undefined;
   const permille = Math.ceil((charge.usage.prompt * 1000) / likely);
   return permille > PROMPT_PERMILLE ? permille : undefined;
 };

@@ -33,13 +33,17 @@ export interface Settlement extends Pick<UsageDetail, 'outcome' | 'served' | 'tr
   readonly charge: Charge;
   /** Not made any more from this store time on. */
   readonly lapsesAtMs?: number | undefined;
+  /** The charge is the one that the ledger has, and taken as it is. */
+  readonly booked?: boolean;
 }
 
 /** Answer to a settlement. */
 export type SettlementResult =
   | { readonly outcome: 'settled'; readonly charge: Charge; readonly repeated: boolean }
   /** Nothing was done: `lost`, and the lease has not run out or the request has ended otherwise; or it has lapsed. */
-  | { readonly outcome: 'refused' };
+  | { readonly outcome: 'refused' }
+  /** Nothing was done: the ledger may have a charge of this request that is not known here. `charge`: if it has none. */
+  | { readonly outcome: 'uncertain'; readonly charge: Charge };
 
 /** Answer to a look at an account. */
 export type InspectionResult =

@@ -1,4 +1,6 @@
 import { USAGE_EVENT_TYPE, type UsageEvent } from '@tunan/contracts';
+import type { Settlement } from './operations.js';
+import { settledRecord } from './ending.js';
 import { eventIdOf, type EndedRecord } from './request-record.js';
 
 /** CloudEvents `source` of every usage event. */
@@ -44,3 +46,7 @@ export const usageEventOf = (record: EndedRecord): UsageEvent | undefined => {
     },
   };
 };
+
+/** The usage event that a settlement would leave. */
+export const usageEventOfSettlement = (settlement: Settlement, nowMs: number): UsageEvent =>
+  usageEventOf(settledRecord(settlement, settlement.charge, undefined, 0, nowMs))!;

@@ -53,9 +53,12 @@ export abstract class AdmissionStore {
    * cold account and without a hold. Once per request and kind: a repetition returns the first charge.
    *
    * A charge above the hold takes the rest from what is available, within the cap of its key; what is left is not
-   * charged and flagged `overrun`. `lost` is refused unless the lease has run out at this moment and the request has
-   * not ended; `final` after `lost` takes its place, pending charge included. A settlement that has lapsed is refused
-   * at the moment in which it would be made, however long it waited before; so a refusal of it is final.
+   * charged and flagged `overrun`. Of a request that was not admitted since the opening, or is not remembered, such a
+   * charge may have been made before, of another amount: it is `uncertain` until the caller says what is `booked`.
+   *
+   * `lost` is refused unless the lease has run out at this moment and the request has not ended; `final` after `lost`
+   * takes its place, pending charge included. A settlement that has lapsed is refused at the moment in which it would
+   * be made, however long it waited before; so a refusal of it is final.
    */
   abstract settle(settlement: Settlement): Promise<SettlementResult>;
 

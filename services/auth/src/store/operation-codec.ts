@@ -236,6 +236,7 @@ type SettlementRow = readonly [
   traceparent: string | null,
   price: PriceRow,
   lapsesAtMs: number | null,
+  booked: boolean,
 ];
 
 const settlementToRow = (settlement: Settlement): SettlementRow => [
@@ -247,6 +248,7 @@ const settlementToRow = (settlement: Settlement): SettlementRow => [
   settlement.traceparent,
   priceToRow(settlement.price),
   settlement.lapsesAtMs ?? null,
+  settlement.booked === true,
 ];
 
 const settlementFromRow = (row: SettlementRow): Settlement => ({
@@ -258,24 +260,28 @@ const settlementFromRow = (row: SettlementRow): Settlement => ({
   traceparent: row[5],
   price: priceFromRow(row[6]),
   lapsesAtMs: row[7] ?? undefined,
+  booked: row[8],
 });
 
-/** The result has the charge only if it is another than the one asked for; null: refused. */
-const settle: CodecOf<
-  'settle',
-  SettlementRow,
-  readonly [charge: ChargeRow | null, repeated: boolean] | null
-> = {
+/** The charge only if it is another than the one asked for; `repeated` is null if nothing was settled. */
+type SettlementResultRow = readonly [charge: ChargeRow | null, repeated: boolean | null];
+
+/** Null: refused. */
+const settle: CodecOf<'settle', SettlementRow, SettlementResultRow | null> = {
   encodeArguments: ([settlement]) => settlementToRow(settlement),
   decodeArguments: (row) => [settlementFromRow(row)],
-  encodeResult: (result, [{ charge }]) =>
-    result.outcome === 'refused'
-      ? null
-      : [result.charge === charge ? null : chargeToRow(result.charge), result.repeated],
-  decodeResult: (row, [{ charge }]) =>
-    row === null
-      ? { outcome: 'refused' }
-      : { outcome: 'settled', charge: row[0] === null ? charge : chargeFromRow(row[0]), repeated: row[1] },
+  encodeResult: (result, [settlement]) => {
+    if (result.outcome === 'refused') return null;
+    const charge = result.charge === settlement.charge ? null : chargeToRow(result.charge);
+    return [charge, result.outcome === 'settled' ? result.repeated : null];
+  },
+  decodeResult: (row, [settlement]) => {
+    if (row === null) return { outcome: 'refused' };
+    const charge = row[0] === null ? settlement.charge : chargeFromRow(row[0]);
+    return row[1] === null
+      ? { outcome: 'uncertain', charge }
+      : { outcome: 'settled', charge, repeated: row[1] };
+  },
 };
 
 const readOutbox: CodecOf<'readOutbox', readonly [limit: number], readonly EndedRow[]> = {

@@ -233,12 +233,37 @@ export const describeSettlement = (open: OpenHarness): void => {
       });
     });
 
-    it('is cut at the hold on a cold account, of which nothing more is known', async () => {
-      const hold = aHold({ accountId: 'acc_cold' });
+    // Guarantee: what depends on the moment is decided once, also if the store has forgotten that it was.
+    it('is uncertain without a record, and after a restart: it may have been made before', async () => {
       const charge = aCharge(1_000, 1_000);
-      expect(await store.settle(aSettlement(hold, { charge }))).toMatchObject({
-        charge: { cost: hold.amount, flags: ['overrun'] },
+      const unknown = aHold();
+      const { hold } = await grant(store, { ceiling: 100 });
+      await harness.advance(1);
+      await harness.restart();
+      store = harness.store;
+      await heat(store, { ledger: aLedger({ version: 2, balance: BALANCE }) });
+      for (const each of [unknown, hold]) {
+        const settlement = aSettlement(each, { charge });
+        const within = { ...charge, cost: each.amount, flags: ['overrun'] };
+        expect(await store.settle(settlement)).toEqual({ outcome: 'uncertain', charge: within });
+        expect(await events()).toEqual([]);
+      }
+      expect(await store.stats()).toMatchObject({ holds: 1, pending: 0, tombstones: 0 });
+    });
+
+    it('is what the ledger says, once that is known', async () => {
+      const hold = aHold();
+      const booked = { ...aCharge(1_000, 1_000), cost: 1_500n * TOKEN, flags: ['overrun' as const] };
+      const settlement = aSettlement(hold, { charge: booked, booked: true });
+      expect(await store.settle(settlement)).toEqual({ outcome: 'settled', charge: booked, repeated: false });
+      expect(await available()).toBe(BALANCE - 1_500n * TOKEN);
+      expect(await store.settle(aSettlement(hold, { charge: aCharge(1_000, 1_000) }))).toEqual({
+        outcome: 'settled',
+        charge: booked,
+        repeated: true,
       });
+      // The prompt factor is learned from the usage, which passed the hold whatever was charged of it.
+      expect((await grant(store, { ceiling: 10 })).hold.amount).toBe(1_010n * TOKEN);
     });
 
     it('reaches the hold whatever is left, because that was set aside', async () => {

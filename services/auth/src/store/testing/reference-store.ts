@@ -46,10 +46,12 @@ export class ReferenceStore {
   readonly accounts = new Map<string, Account>();
   readonly wanted = new Set<string>();
   nowMs: number;
+  #openedMs: number;
   #seq = 0;
 
   constructor(startMs: number) {
     this.nowMs = startMs;
+    this.#openedMs = startMs;
   }
 
   account(accountId: string): Account {
@@ -155,12 +157,18 @@ export class ReferenceStore {
     return { outcome: 'renewed', leaseMs: TEST_LIMITS.leaseMs };
   }
 
-  settle({ kind, hold, charge }: Settlement): SettlementResult {
+  settle({ kind, hold, charge, booked }: Settlement): SettlementResult {
     const known = this.requests.get(hold.requestId);
     if (known !== undefined && known.state === kind)
       return { outcome: 'settled', charge: known.charge!, repeated: true };
     if (kind === 'lost' && (known?.state !== 'held' || known.leaseEndsMs > this.nowMs))
       return { outcome: 'refused' };
+    const seenFromItsStart = known !== undefined && hold.admittedAtMs >= this.#openedMs;
+    if (kind === 'final' && charge.cost > hold.amount && !seenFromItsStart && booked !== true)
+      return {
+        outcome: 'uncertain',
+        charge: { ...charge, cost: hold.amount, flags: [...charge.flags, 'overrun'] },
+      };
     const account = this.account(hold.accountId);
     const set = known?.state === 'held' ? known.hold.amount : hold.amount;
     const mine = known?.state === 'held' ? known.hold.amount : (known?.charge?.cost ?? 0n);
@@ -172,10 +180,12 @@ export class ReferenceStore {
     const permille = likely === 0 ? 0 : Math.ceil((charge.usage.prompt * 1000) / likely);
     const former =
       account.factor !== undefined && account.factor.untilMs > this.nowMs ? account.factor.permille : 1_250;
-    if (charge.cost > hold.amount && permille > former)
-      account.factor = { permille, untilMs: this.nowMs + 24 * 3_600_000 };
+    const overHold = charge.cost > hold.amount || charge.flags.includes('overrun');
+    if (overHold && permille > former) account.factor = { permille, untilMs: this.nowMs + 24 * 3_600_000 };
     const paid =
-      charge.cost > most ? { ...charge, cost: most, flags: [...charge.flags, 'overrun' as const] } : charge;
+      charge.cost > most && booked !== true
+        ? { ...charge, cost: most, flags: [...charge.flags, 'overrun' as const] }
+        : charge;
     const tokens = charge.flags.includes('uncharged') ? 0 : charge.usage.prompt + charge.usage.completion;
     this.requests.set(hold.requestId, {
       hold: { ...hold, admittedAtMs: known?.hold.admittedAtMs ?? hold.admittedAtMs },
@@ -277,6 +287,7 @@ export class ReferenceStore {
    * been told of an account counts only once it is read again.
    */
   restart(): void {
+    this.#openedMs = this.nowMs;
     for (const request of this.requests.values()) request.leaseEndsMs = this.nowMs + TEST_LIMITS.leaseMs;
     for (const [accountId, account] of this.accounts) {
       const { ledger, profile, factor } = account;
