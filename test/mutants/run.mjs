@@ -25,7 +25,10 @@ const TIMEOUT_MS = 240_000;
 /** Copies of the sources that mutants run in at the same time. */
 const COPIES_MAX = 2;
 
-/** Reads a patch: what the defect is, the tests that have to notice, and the seed of a simulation if that is one. */
+/**
+ * Reads a patch: what the defect is, the tests that have to notice, and in how many worlds a simulation has to. Not in which:
+ * any change of the scenarios, or of how often chance is asked, makes another world of a seed.
+ */
 const readMutant = (file) => {
   const text = readFileSync(join(HERE, file), 'utf8');
   const header = text.slice(0, text.indexOf('diff --git'));
@@ -35,7 +38,7 @@ const readMutant = (file) => {
     name: basename(file, '.patch'),
     patch: join(HERE, file),
     specs: values('Killed-by'),
-    seed: values('Seed')[0],
+    worlds: values('Worlds')[0],
     files: [...text.matchAll(/^\+\+\+ b\/(.+)$/gm)].map(([, path]) => path),
   };
 };
@@ -80,7 +83,7 @@ const copySources = () => {
 };
 
 /** Runs specs in a copy; resolves to what Jest reports of them, or `undefined` if there was no end to it. */
-const runSpecs = (folder, specs, seed) =>
+const runSpecs = (folder, specs, worlds) =>
   new Promise((resolve, reject) => {
     const report = join(folder, 'report.json');
     rmSync(report, { force: true });
@@ -94,7 +97,7 @@ const runSpecs = (folder, specs, seed) =>
       {
         cwd: folder,
         stdio: 'ignore',
-        env: { ...process.env, ...(seed === undefined ? {} : { SIMULATION_SEED: seed }) },
+        env: { ...process.env, ...(worlds === undefined ? {} : { SIMULATION_SEEDS: worlds }) },
       },
     );
     const timer = setTimeout(() => child.kill('SIGKILL'), TIMEOUT_MS);
@@ -121,7 +124,7 @@ const judge = (report) => {
     : { verdict: 'killed', detail: failed.fullName };
 };
 
-const runMutant = async (folder, { patch, specs, seed, files }) => {
+const runMutant = async (folder, { patch, specs, worlds, files }) => {
   if (specs.length === 0) return { verdict: 'NAMES NO TEST', detail: '' };
   const apply = spawnSync('git', ['apply', '-p1', patch], {
     cwd: folder,
@@ -131,7 +134,7 @@ const runMutant = async (folder, { patch, specs, seed, files }) => {
   });
   if (apply.status !== 0) return { verdict: 'DOES NOT APPLY', detail: apply.stderr.trim() };
   try {
-    return judge(await runSpecs(folder, specs, seed));
+    return judge(await runSpecs(folder, specs, worlds));
   } finally {
     for (const file of files) cpSync(join(ROOT, file), join(folder, file));
   }
@@ -158,7 +161,7 @@ try {
   // Tests that fail without a defect would kill everything.
   const startedMs = performance.now();
   const specs = [...new Set(mutants.flatMap((mutant) => mutant.specs))];
-  const { verdict, detail } = judge(await runSpecs(folders[0], specs, '0'));
+  const { verdict, detail } = judge(await runSpecs(folders[0], specs, '100'));
   count(
     'the sources as they are',
     startedMs,

@@ -83,7 +83,10 @@ const IMPOSSIBLE: readonly ReportedUsage[] = [
   { prompt: Number.POSITIVE_INFINITY, cachedPrompt: 0, completion: 1, reasoning: 0 },
 ];
 
-const REPORTS: readonly Report[] = ['real', 'real', 'real', 'real', 'missing', 'zero', 'above', 'impossible'];
+const REPORTS: readonly Report[] = [
+  ...(['real', 'real', 'real', 'real'] as const),
+  ...(['missing', 'zero', 'above', 'above', 'impossible'] as const),
+];
 
 const ACCOUNTS = ['acc_1', 'acc_2'] as const;
 
@@ -97,20 +100,20 @@ export const drawScenario = (seed: number, topology: Topology): Scenario => {
     kills: often(0.5),
     outages: often(0.5),
     fullDisk: often(0.15),
-    fileLost: often(0.15),
-    fileOlder: often(0.2),
+    fileLost: often(0.25),
+    fileOlder: often(0.35),
   };
   const slow = troubles.network && chance.happens(0.5) ? 0.05 : 0;
   const network = troubles.network
     ? { lostRequest: 0.03, lostReply: 0.05, duplicate: 0.05, slow, kill: 0 }
     : NO_FAULTS;
-  const kill = troubles.kills ? 0.002 : 0;
+  const kill = troubles.kills ? chance.pick([0.001, 0.004]) : 0;
   return {
     topology,
     accounts: drawAccounts(chance),
     requests: Array.from({ length: chance.whole(5, 16) }, (_, index) => drawRequest(chance, topology, index)),
     postings: drawPostings(chance),
-    outages: troubles.outages ? drawOutages(chance) : [],
+    outages: troubles.outages ? drawOutages(chance, topology) : [],
     kills: troubles.kills ? drawKills(chance) : [],
     fullDiskAtMs: troubles.fullDisk ? times(chance, 3) : [],
     priceChangesAtMs: chance.happens(0.3) ? chance.between(0, BUSY_MS) : null,
@@ -185,7 +188,7 @@ const drawProvider = (chance: Chance, promptLikely: number): ProviderPlan => {
 };
 
 const drawPostings = (chance: Chance): readonly PostingPlan[] =>
-  Array.from({ length: chance.pick([0, 0, 1, 3]) }, (_, index): PostingPlan => {
+  Array.from({ length: chance.pick([0, 1, 2, 5]) }, (_, index): PostingPlan => {
     const kind = chance.pick(['topup', 'topup', 'refund', 'adjustment'] as const);
     const amount = BigInt(chance.whole(1, 6_000_000));
     const takes = kind === 'refund' || (kind === 'adjustment' && chance.happens(0.5));
@@ -194,15 +197,19 @@ const drawPostings = (chance: Chance): readonly PostingPlan[] =>
       accountId: chance.pick(ACCOUNTS),
       kind,
       amount: takes ? -amount : amount,
-      atMs: times(chance, 3),
+      // Half of them when most requests are running.
+      atMs: chance.happens(0.5)
+        ? [chance.whole(0, 5) * 10_000 + chance.between(0, 3_000), ...times(chance, 2)]
+        : times(chance, 3),
     };
   });
 
-const drawOutages = (chance: Chance): readonly Outage[] =>
+const drawOutages = (chance: Chance, topology: Topology): readonly Outage[] =>
   Array.from({ length: chance.whole(1, 2) }, () => {
     const fromMs = chance.between(0, BUSY_MS - 10_000);
-    // Between gateways and auth more often: it is what makes a lease run out under a stream that goes on.
-    const link = chance.happens(0.3) ? LINKS[0] : chance.pick(LINKS);
+    // On the way of renewals more often: it is what makes a lease run out under a stream that goes on.
+    const renewals = topology === 'one process' ? 'auth-store' : 'gateway-auth';
+    const link = chance.happens(0.3) ? renewals : chance.pick(LINKS);
     return { link, fromMs, toMs: fromMs + chance.between(1_000, 35_000) };
   });
 
