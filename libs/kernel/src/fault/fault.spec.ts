@@ -106,4 +106,12 @@ describe('Fault', () => {
   it('of a newer version arrives as internal_error', () => {
     expect(Fault.fromWire({ fault: 'from_the_future', message: 'x' }).code).toBe('internal_error');
   });
+
+  // Finding out where an error was made costs more than the rest of a refusal, and nobody reads it of a client's.
+  it('says where our own faults were made, and of a client’s nothing', () => {
+    const limit = Error.stackTraceLimit;
+    expect(new Fault('invalid_api_key', 'No such key.').stack).toBe('Fault: No such key.');
+    expect(new Fault('internal_error', 'Internal error.').stack).toContain('fault.spec');
+    expect(Error.stackTraceLimit).toBe(limit);
+  });
 });

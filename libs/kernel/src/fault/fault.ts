@@ -35,7 +35,12 @@ export class Fault extends Error {
     readonly publicMessage: string,
     options: FaultOptions = {},
   ) {
+    // A client's own faults are answers and no defects: nobody reads where they were made, and to find that out costs
+    // more than the rest of a refusal.
+    const { stackTraceLimit } = Error;
+    if (FAULTS[code].owner === 'client') Error.stackTraceLimit = 0;
     super(options.internal ?? publicMessage, { cause: options.cause });
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = 'Fault';
     this.param = options.param;
     this.retryAfterMs = options.retryAfterMs;
