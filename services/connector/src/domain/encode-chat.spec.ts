@@ -33,7 +33,7 @@ const encode = (provider: ProviderId, request: Partial<ChatRequest> = {}, call: 
   expect(JSON.stringify(given)).toBe(frozen);
   return {
     ...encoded,
-    sent: JSON.parse(encoded.body) as Record<string, unknown> & {
+    sent: JSON.parse(encoded.body.toString()) as Record<string, unknown> & {
       messages: { role: string; content: string }[];
     },
   };
@@ -161,7 +161,7 @@ describe('encodeChat', () => {
       const second = encode(provider, { user: 'ann@example.com' }, { accountId: 'acc_2' }).sent['user_id'];
       expect(first).toMatch(/^[0-9a-f]{64}$/);
       expect(second).not.toBe(first);
-      expect(encode('qwen', { user: 'ann' }).body).not.toContain('ann');
+      expect(encode('qwen', { user: 'ann' }).body.toString()).not.toContain('ann');
     },
   );
 
@@ -361,7 +361,9 @@ describe('encodeChat', () => {
       strict: false,
     };
     const request: ChatRequest = { model: 'public', messages: [{ role: 'user', content: 'Hi' }] };
-    expect(encodeChat(DIALECTS.glm, request, call, 'it is not JSON').body).toContain('it is not JSON');
-    expect(encodeChat(DIALECTS.glm, request, call).body).not.toContain('accepted');
+    expect(encodeChat(DIALECTS.glm, request, call, 'it is not JSON').body.toString()).toContain(
+      'it is not JSON',
+    );
+    expect(encodeChat(DIALECTS.glm, request, call).body.toString()).not.toContain('accepted');
   });
 });

@@ -11,7 +11,8 @@ import { choiceOf, planTools } from './tool-plan.js';
 
 /** A chat call ready to be sent, and what the provider will not do itself. */
 export interface EncodedChat {
-  readonly body: string;
+  /** The bytes to send: the text of a large prompt would else stay in memory twice until it is answered. */
+  readonly body: Buffer;
   /** Stop sequences that have to be cut here. */
   readonly localStops: readonly string[];
   /** Tool calls that the client may see. */
@@ -80,7 +81,7 @@ export const encodeChat = (
     instructions.filter((instruction) => instruction !== undefined),
   );
   return {
-    body: JSON.stringify(body),
+    body: Buffer.from(JSON.stringify(body)),
     localStops,
     toolCallsMax: single && !parallel ? 1 : Number.MAX_SAFE_INTEGER,
     check: tools.check ?? format.check,

@@ -216,7 +216,7 @@ export class ProviderStage extends ExchangeHandler {
     const decoded = await mapBounded(batches, BATCHES_AT_ONCE, exchange, (batch, one) =>
       UnaryCall.send(this.context, one, target, {
         path: embeddings.path,
-        body: encodeEmbeddingsCall(embeddings, target.upstreamModel, batch, request.dimensions),
+        body: Buffer.from(encodeEmbeddingsCall(embeddings, target.upstreamModel, batch, request.dimensions)),
         read: (body) => decodeEmbeddings(dialect, body, batch.length),
       }),
     );

@@ -81,7 +81,7 @@ export class ProviderTransport {
    */
   dispatch(
     path: string,
-    body: string,
+    body: Buffer,
     stream: boolean,
     requestId: string,
     handler: Dispatcher.DispatchHandler,

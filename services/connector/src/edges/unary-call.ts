@@ -32,7 +32,7 @@ export class UnaryCall<Answer> extends UpstreamCall {
     context: CallContext,
     exchange: Exchange,
     target: Target,
-    request: { readonly path: string; readonly body: string; readonly read: (body: Buffer) => Answer },
+    request: { readonly path: string; readonly body: Buffer; readonly read: (body: Buffer) => Answer },
   ): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const call = new UnaryCall(context, exchange, target, request.read);

@@ -63,7 +63,7 @@ export abstract class UpstreamCall implements Dispatcher.DispatchHandler {
   }
 
   /** Sends the request. Never throws. */
-  protected dispatch(path: string, body: string, stream: boolean): void {
+  protected dispatch(path: string, body: Buffer, stream: boolean): void {
     const { signal, deadlineMs, requestId } = this.exchange;
     const { transport, clock } = this.context;
     if (signal.aborted) return this.fail(clientClosed());
