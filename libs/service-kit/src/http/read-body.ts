@@ -47,7 +47,7 @@ export const readBody = (
 /** A body that is being put together. */
 class BodyParts {
   bytes = 0;
-  readonly #parts: Buffer[] = [];
+  #parts: Buffer[] = [];
   #block: Buffer | undefined;
   #blockBytes = 0;
 
@@ -66,7 +66,10 @@ class BodyParts {
 
   whole(): Buffer {
     this.#closeBlock();
-    return this.#parts.length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts);
+    // The request's listeners keep this object for as long as its answer takes: it must not keep the parts.
+    const parts = this.#parts;
+    this.#parts = [];
+    return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
   }
 
   #closeBlock(): void {

@@ -13,6 +13,7 @@ import { readTraceparent } from '../domain/traceparent.js';
 import { validateChat } from '../domain/validate-chat.js';
 import type { AuthenticatedRequest, Endpoint } from '../public-api.js';
 import { readIdempotency } from './read-idempotency.js';
+import { takeBody } from './take-body.js';
 
 /** `POST /v1/chat/completions`. */
 export class ChatCompletions implements Endpoint {
@@ -25,7 +26,8 @@ export class ChatCompletions implements Endpoint {
   ) {}
 
   handle(request: AuthenticatedRequest, reply: FastifyReply): Promise<void> {
-    const json = parseJsonObject((request.raw.body as Buffer | undefined) ?? Buffer.alloc(0));
+    const bytes = takeBody(request);
+    const json = parseJsonObject(bytes);
     const catalog = this.catalog.current;
     const { model, alias } = requestedModel(json['model'], 'chat', request.principal, catalog);
     const vision = model.capabilities.includes('vision');
@@ -51,7 +53,7 @@ export class ChatCompletions implements Endpoint {
         ceiling,
         promptLikely: Math.min(estimate.likely, model.contextTokens),
         promptBound: Math.min(estimate.bound, model.contextTokens),
-        idempotency: readIdempotency(request),
+        idempotency: readIdempotency(request, bytes),
         timeouts: readClientTimeouts(request.raw.headers),
         traceparent: readTraceparent(request.raw.headers['traceparent']),
       },

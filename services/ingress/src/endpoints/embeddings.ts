@@ -10,6 +10,7 @@ import { readTraceparent } from '../domain/traceparent.js';
 import { hasTokenIds, toTexts, validateEmbeddings } from '../domain/validate-embeddings.js';
 import type { AuthenticatedRequest, Endpoint } from '../public-api.js';
 import { readIdempotency } from './read-idempotency.js';
+import { takeBody } from './take-body.js';
 
 /** `POST /v1/embeddings`. */
 export class Embeddings implements Endpoint {
@@ -22,7 +23,8 @@ export class Embeddings implements Endpoint {
   ) {}
 
   async handle(request: AuthenticatedRequest, reply: FastifyReply): Promise<void> {
-    const json = parseJsonObject((request.raw.body as Buffer | undefined) ?? Buffer.alloc(0));
+    const bytes = takeBody(request);
+    const json = parseJsonObject(bytes);
     const catalog = this.catalog.current;
     const { model } = requestedModel(json['model'], 'embedding', request.principal, catalog);
     const input = validateEmbeddings(json, model);
@@ -45,7 +47,7 @@ export class Embeddings implements Endpoint {
         ceiling: 0,
         promptLikely: estimate.likely,
         promptBound: estimate.bound,
-        idempotency: readIdempotency(request),
+        idempotency: readIdempotency(request, bytes),
         timeouts: readClientTimeouts(request.raw.headers),
         traceparent: readTraceparent(request.raw.headers['traceparent']),
       },

@@ -4,9 +4,13 @@ import type { AuthenticatedRequest } from '../public-api.js';
 
 /**
  * By what a client would know its request again, if it says so.
+ * @param body the request's body as it came
  * @throws Fault `invalid_value` for a key that is none
  */
-export const readIdempotency = ({ raw }: AuthenticatedRequest): InferenceRequest['idempotency'] => {
+export const readIdempotency = (
+  { raw }: AuthenticatedRequest,
+  body: Buffer,
+): InferenceRequest['idempotency'] => {
   const key = readIdempotencyKey(raw.headers['idempotency-key']);
-  return key === undefined ? undefined : { key, body: raw.body as Buffer };
+  return key === undefined ? undefined : { key, body };
 };
