@@ -3,8 +3,10 @@ import { errorBody, errorHeaders, uuidv7, type Fault } from '@tunan/kernel';
 
 /** Rest of a refused body that is worth reading to keep its connection: reading costs less than a new connection. */
 const DISCARDED_BYTES_MAX = 64 * 1024;
-/** Time a client has to read a refusal that it gets in the middle of its upload. */
+/** Time that a client has to read a refusal that it gets in the middle of its upload. */
 const LINGER_MS = 1_000;
+/** Most time that a client which is told to come back later, and does not go by itself, is kept from coming back. */
+const WAIT_MS_MAX = 5_000;
 
 /**
  * Answers with the OpenAI error object of a fault and an `x-request-id`. Does nothing if an answer has begun. A body
@@ -17,23 +19,27 @@ export const sendFault = (
   headers: Readonly<Record<string, string>> = {},
 ): void => {
   if (response.headersSent || response.destroyed) return;
-  const body = Buffer.from(JSON.stringify(errorBody(fault)));
+  // As text it goes out in one write with its headers.
+  const body = JSON.stringify(errorBody(fault));
   const unread = hasUnreadBody(response.req, headers['connection'] === 'close');
-  response.writeHead(fault.spec.status, {
-    ...(headers['x-request-id'] === undefined ? { 'x-request-id': uuidv7() } : {}),
-    ...headers,
-    ...errorHeaders(fault),
-    'content-type': 'application/json; charset=utf-8',
-    'content-length': body.length,
-    ...(unread ? { connection: 'close' } : {}),
-  });
-  if (unread) closeUnread(response, body);
+  const all: Record<string, string> = { ...headers };
+  Object.assign(all, errorHeaders(fault));
+  all['x-request-id'] ??= uuidv7();
+  all['content-type'] = 'application/json; charset=utf-8';
+  all['content-length'] = String(Buffer.byteLength(body));
+  if (unread) all['connection'] = 'close';
+  response.writeHead(fault.spec.status, all);
+  if (unread) closeUnread(response, body, Math.min(fault.retryAfterMs ?? 0, WAIT_MS_MAX));
   else response.end(body);
 };
 
-/** Ends a connection after its last answer: at once for a client that reads it, at the latest after a second. */
-export const closeSoon = (socket: { destroy(): void }): void => {
-  setTimeout(() => socket.destroy(), LINGER_MS).unref();
+/**
+ * Ends a connection after its last answer: at the latest after a second, or `waitMs` if that is longer. Not all after
+ * the same time: what came at once would else be closed, and come back, at once.
+ */
+export const closeSoon = (socket: { destroy(): void }, waitMs = 0): void => {
+  const lingerMs = Math.max(LINGER_MS, waitMs) * (1 - Math.random() / 2);
+  setTimeout(() => socket.destroy(), lingerMs).unref();
 };
 
 const hasUnreadBody = ({ complete, headers }: IncomingMessage, closing: boolean): boolean => {
@@ -49,8 +55,11 @@ const hasUnreadBody = ({ complete, headers }: IncomingMessage, closing: boolean)
  * would slow everybody down. The answer is whole by its length, but not ended, because Node reads a request to its
  * end once its answer has ended. Closing at once would reset the connection, and many clients would lose the answer.
  */
-const closeUnread = (response: ServerResponse, body: Buffer): void => {
+const closeUnread = (response: ServerResponse, body: string, waitMs: number): void => {
   const { req } = response;
   req.pause();
-  response.write(body, () => closeSoon(req.socket));
+  // The request alone would be read on until its buffer is full.
+  req.socket.pause();
+  // By way of the request: if the socket went first, Node would make an error of it, which nobody is told.
+  response.write(body, () => closeSoon(req, waitMs));
 };

@@ -8,29 +8,28 @@ export const formatSpan = (ms: number): string => {
   return seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m${seconds % 60}s`;
 };
 
-const openAi = (headers: Record<string, string>, name: string, state: LimitState): void => {
-  headers[`x-ratelimit-limit-${name}`] = String(state.limit);
-  headers[`x-ratelimit-remaining-${name}`] = String(state.remaining);
-  headers[`x-ratelimit-reset-${name}`] = formatSpan(state.resetMs);
-};
-
 /**
  * A limit of requests per minute as response headers: the three documented ones (reset as Unix seconds, rounded up)
  * and OpenAI's (reset as a span).
  */
 export const requestLimitHeaders = (requests: LimitState, nowMs: number): Record<string, string> => {
-  const headers: Record<string, string> = {
-    'x-ratelimit-limit': String(requests.limit),
-    'x-ratelimit-remaining': String(requests.remaining),
+  const limit = String(requests.limit);
+  const remaining = String(requests.remaining);
+  return {
+    'x-ratelimit-limit': limit,
+    'x-ratelimit-remaining': remaining,
     'x-ratelimit-reset': String(Math.ceil((nowMs + requests.resetMs) / 1_000)),
+    'x-ratelimit-limit-requests': limit,
+    'x-ratelimit-remaining-requests': remaining,
+    'x-ratelimit-reset-requests': formatSpan(requests.resetMs),
   };
-  openAi(headers, 'requests', requests);
-  return headers;
 };
 
 /** The limiter's state as response headers: {@link requestLimitHeaders}, and OpenAI's three of the token limit. */
 export const limitHeaders = (limits: Limits, nowMs: number): Record<string, string> => {
   const headers = requestLimitHeaders(limits.requests, nowMs);
-  openAi(headers, 'tokens', limits.tokens);
+  headers['x-ratelimit-limit-tokens'] = String(limits.tokens.limit);
+  headers['x-ratelimit-remaining-tokens'] = String(limits.tokens.remaining);
+  headers['x-ratelimit-reset-tokens'] = formatSpan(limits.tokens.resetMs);
   return headers;
 };
