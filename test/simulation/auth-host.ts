@@ -22,8 +22,8 @@ import type { Process } from './process.js';
 
 /** Keys are known beforehand: nobody asks. */
 class NoLookup extends KeyLookup {
-  override find(): Promise<null> {
-    return Promise.resolve(null);
+  override find(keys: readonly unknown[]): Promise<null[]> {
+    return Promise.resolve(keys.map(() => null));
   }
 }
 

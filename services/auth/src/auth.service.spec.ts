@@ -37,11 +37,17 @@ const SERVED = {
 };
 
 class OneKey extends KeyLookup {
-  override find(hmacs: readonly Buffer[]) {
+  override find(keys: readonly (readonly Buffer[])[]) {
     const known = keyHmac(PEPPER, apiKeyDigest('sk-known'));
-    const found = hmacs.some((hmac) => hmac.equals(known));
+    const principal = {
+      accountId: ACCOUNT,
+      keyId: KEY,
+      tier: 'paid' as const,
+      models: null,
+      aliases: true,
+    };
     return Promise.resolve(
-      found ? { accountId: ACCOUNT, keyId: KEY, tier: 'paid' as const, models: null, aliases: true } : null,
+      keys.map((hmacs) => (hmacs.some((hmac) => hmac.equals(known)) ? principal : null)),
     );
   }
 }

@@ -20,13 +20,22 @@ const digestOf = (name: string): string => apiKeyDigest(name);
 class MemoryKeyLookup extends KeyLookup {
   readonly keys = new Map<string, Principal>();
   lookups = 0;
+  running = 0;
+  /** Most look-ups at once, and most keys in one of them. */
+  most = 0;
+  widest = 0;
   before: () => Promise<void> = () => Promise.resolve();
 
-  override async find(hmacs: readonly Buffer[]): Promise<Principal | null> {
+  override async find(keys: readonly (readonly Buffer[])[]): Promise<readonly (Principal | null)[]> {
     this.lookups += 1;
+    this.widest = Math.max(this.widest, keys.length);
+    this.running += 1;
+    this.most = Math.max(this.most, this.running);
     await this.before();
-    return (
-      hmacs.map((hmac) => this.keys.get(hmac.toString('hex'))).find((found) => found !== undefined) ?? null
+    this.running -= 1;
+    return keys.map(
+      (hmacs) =>
+        hmacs.map((hmac) => this.keys.get(hmac.toString('hex'))).find((found) => found !== undefined) ?? null,
     );
   }
 }
@@ -103,6 +112,27 @@ describe('KeyDirectory', () => {
     expect(lookup.lookups).toBe(4);
     await directory.identify(digestOf('a'));
     expect(lookup.lookups).toBe(5);
+  });
+
+  // Guarantee: a flood of invented keys leaves most connections to Postgres to everybody else, and nobody behind it waits long.
+  it('looks up a flood of keys in few queries, two at a time, and each gets its own answer', async () => {
+    put('good');
+    lookup.before = () => new Promise((resolve) => setImmediate(resolve));
+    const names = Array.from({ length: 255 }, (_, index) => `invented ${index}`);
+    const answers = await Promise.all([...names, 'good'].map((name) => directory.identify(digestOf(name))));
+    expect(answers).toEqual([...names.map(() => null), PRINCIPAL]);
+    expect(lookup.lookups).toBe(2);
+    expect(lookup.most).toBe(2);
+    expect(lookup.widest).toBe(128);
+    expect(await directory.identify(digestOf('later'))).toBeNull();
+  });
+
+  it('fails those who share a query that failed, and nobody else', async () => {
+    lookup.before = away;
+    const failing = [1, 2, 3].map((n) => directory.identify(digestOf(`key ${n}`)));
+    for (const one of failing) await expect(one).rejects.toMatchObject({ code: 'service_unavailable' });
+    lookup.before = () => Promise.resolve();
+    expect(await directory.identify(digestOf('key 1'))).toBeNull();
   });
 
   it('refuses a flood of unknown keys instead of queueing it', async () => {

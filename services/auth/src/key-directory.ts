@@ -12,8 +12,17 @@ export interface KeyDirectoryOptions {
   readonly missMs: number;
 }
 
-/** Look-ups that may be under way; further ones fail at once. */
+/** Keys whose look-up may be under way or waited for; further ones fail at once. */
 const LOOKUPS_MAX = 256;
+/** Queries under way: however many unknown keys there are, most of the pool's connections are left to everybody else. */
+const QUERIES_MAX = 2;
+const KEYS_PER_QUERY_MAX = 128;
+
+interface Waiting {
+  readonly digest: string;
+  readonly resolve: (principal: Principal | null) => void;
+  readonly reject: (error: unknown) => void;
+}
 
 interface Remembered {
   readonly principal: Principal;
@@ -23,7 +32,7 @@ interface Remembered {
 /**
  * Whose key is it? Remembers answers for a while. A remembered principal may be out of date: whether a key may be
  * used now is decided again at admission, from the account's hot state. So while Postgres is away a known key stays
- * known, and an unknown one is a Fault, never "no such key".
+ * known, and an unknown one is a Fault, never "no such key". Keys that come while others are looked up share a query.
  */
 export class KeyDirectory {
   /** In order of the last look-up. */
@@ -31,6 +40,8 @@ export class KeyDirectory {
   /** Digest → end of its time. */
   readonly #unknown = new Map<string, number>();
   readonly #lookups = new Map<string, Promise<Principal | null>>();
+  readonly #waiting: Waiting[] = [];
+  #queries = 0;
 
   constructor(
     private readonly lookup: KeyLookup,
@@ -42,7 +53,7 @@ export class KeyDirectory {
   /**
    * @param digest SHA-256 of the key, hex
    * @returns null if there is no such key, or it is revoked or expired
-   * @throws Fault `service_unavailable`
+   * @throws Fault `service_unavailable`; `overloaded` if too many keys are being looked up
    */
   async identify(digest: string): Promise<Principal | null> {
     const nowMs = this.clock.monotonicMs();
@@ -59,16 +70,36 @@ export class KeyDirectory {
   }
 
   #look(digest: string): Promise<Principal | null> {
-    let looking = this.#lookups.get(digest);
-    if (looking === undefined) {
-      if (this.#lookups.size >= LOOKUPS_MAX) throw busy();
-      looking = this.lookup
-        .find(this.peppers.map((pepper) => keyHmac(pepper, digest)))
-        .then((principal) => this.#remember(digest, principal))
-        .finally(() => this.#lookups.delete(digest));
-      this.#lookups.set(digest, looking);
-    }
+    const running = this.#lookups.get(digest);
+    if (running !== undefined) return running;
+    if (this.#lookups.size >= LOOKUPS_MAX) throw busy();
+    const looking = new Promise<Principal | null>((resolve, reject) => {
+      this.#waiting.push({ digest, resolve, reject });
+    });
+    this.#lookups.set(digest, looking);
+    // Those that come in the same turn come along.
+    queueMicrotask(() => this.#queryNext());
     return looking;
+  }
+
+  #queryNext(): void {
+    if (this.#queries >= QUERIES_MAX || this.#waiting.length === 0) return;
+    void this.#query(this.#waiting.splice(0, KEYS_PER_QUERY_MAX));
+  }
+
+  async #query(batch: readonly Waiting[]): Promise<void> {
+    this.#queries += 1;
+    try {
+      const hmacs = batch.map(({ digest }) => this.peppers.map((pepper) => keyHmac(pepper, digest)));
+      const principals = await this.lookup.find(hmacs);
+      batch.forEach(({ digest, resolve }, index) => resolve(this.#remember(digest, principals[index]!)));
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    } finally {
+      for (const { digest } of batch) this.#lookups.delete(digest);
+      this.#queries -= 1;
+      this.#queryNext();
+    }
   }
 
   #remember(digest: string, principal: Principal | null): Principal | null {

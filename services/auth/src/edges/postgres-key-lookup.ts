@@ -4,12 +4,12 @@ import type { Pool } from 'pg';
 import { KeyLookup } from '../ports/key-lookup.js';
 
 const FIND = `
-SELECT k.account_id, k.id, a.tier, k.models, a.aliases AND k.aliases AS aliases
+SELECT k.digest_hmac, k.account_id, k.id, a.tier, k.models, a.aliases AND k.aliases AS aliases
 FROM api_key k JOIN account a ON a.id = k.account_id
-WHERE k.digest_hmac = ANY($1::bytea[]) AND k.status = 'active' AND (k.expires_at IS NULL OR k.expires_at > now())
-LIMIT 1`;
+WHERE k.digest_hmac = ANY($1::bytea[]) AND k.status = 'active' AND (k.expires_at IS NULL OR k.expires_at > now())`;
 
 interface KeyRow {
+  readonly digest_hmac: Buffer;
   readonly account_id: string;
   readonly id: string;
   readonly tier: Principal['tier'];
@@ -23,20 +23,26 @@ export class PostgresKeyLookup extends KeyLookup {
     super();
   }
 
-  override async find(hmacs: readonly Buffer[]): Promise<Principal | null> {
+  override async find(keys: readonly (readonly Buffer[])[]): Promise<readonly (Principal | null)[]> {
     try {
-      const { rows } = await this.pool.query<KeyRow>({ name: 'auth-find-key', text: FIND, values: [hmacs] });
-      const [row] = rows;
-      if (row === undefined) return null;
-      return {
-        accountId: row.account_id,
-        keyId: row.id,
-        tier: row.tier,
-        models: row.models,
-        aliases: row.aliases,
-      };
+      const statement = { name: 'auth-find-keys', text: FIND, values: [keys.flat()] };
+      const { rows } = await this.pool.query<KeyRow>(statement);
+      const found = new Map(rows.map((row) => [textOf(row.digest_hmac), principalOf(row)]));
+      return keys.map(
+        (hmacs) => hmacs.map((hmac) => found.get(textOf(hmac))).find((one) => one !== undefined) ?? null,
+      );
     } catch (error) {
       throw databaseFault(error);
     }
   }
 }
+
+const textOf = (hmac: Buffer): string => hmac.toString('latin1');
+
+const principalOf = (row: KeyRow): Principal => ({
+  accountId: row.account_id,
+  keyId: row.id,
+  tier: row.tier,
+  models: row.models,
+  aliases: row.aliases,
+});

@@ -135,7 +135,8 @@ describe('the sources in Postgres', () => {
   });
 
   describe('PostgresKeyLookup', () => {
-    const find = (...hmacs: Buffer[]) => new PostgresKeyLookup(database.pool).find(hmacs);
+    const findAll = (...keys: Buffer[][]) => new PostgresKeyLookup(database.pool).find(keys);
+    const find = async (...hmacs: Buffer[]) => (await findAll(hmacs))[0];
 
     it('finds the principal of an active key by any of its hashes', async () => {
       await account('acc_1', { tier: 'paid', aliases: false });
@@ -160,6 +161,15 @@ describe('the sources in Postgres', () => {
       await account('acc_1', { aliases: ofAccount });
       await key('key_a', 'acc_1', { digest_hmac: hmac(7), aliases: ofKey });
       expect(await find(hmac(7))).toMatchObject({ aliases: allowed });
+    });
+
+    it('finds several keys at once, each in its place', async () => {
+      await account('acc_1');
+      await key('key_a', 'acc_1', { digest_hmac: hmac(1) });
+      await key('key_b', 'acc_1', { digest_hmac: hmac(2) });
+      const found = await findAll([hmac(9), hmac(2)], [hmac(3), hmac(4)], [hmac(1), hmac(8)], [hmac(2)]);
+      expect(found.map((principal) => principal?.keyId ?? null)).toEqual(['key_b', null, 'key_a', 'key_b']);
+      expect(await findAll()).toEqual([]);
     });
 
     it('does not find revoked and expired keys', async () => {
@@ -208,7 +218,7 @@ describe('the sources in Postgres', () => {
       connectTimeoutMs: 500,
     });
     const unavailable = { code: 'service_unavailable' };
-    await expect(new PostgresKeyLookup(pool).find([hmac(1)])).rejects.toMatchObject(unavailable);
+    await expect(new PostgresKeyLookup(pool).find([[hmac(1)]])).rejects.toMatchObject(unavailable);
     await expect(new PostgresAccountSource(pool).read(['acc_1'], [])).rejects.toMatchObject(unavailable);
     await expect(new PostgresCatalogSource(pool).active(null)).rejects.toMatchObject(unavailable);
     await pool.end();

@@ -3,8 +3,9 @@ import type { Principal } from '@tunan/contracts';
 /** Finds keys by what is kept of them. */
 export abstract class KeyLookup {
   /**
-   * Principal of a key that is active and not expired, by any of these HMACs; null if there is none.
+   * The principal of each of these keys that is active and not expired, null for the others, in the order of the keys.
+   * @param keys HMACs of each key, under every pepper that it may be kept under
    * @throws Fault `service_unavailable` if that can't be told
    */
-  abstract find(hmacs: readonly Buffer[]): Promise<Principal | null>;
+  abstract find(keys: readonly (readonly Buffer[])[]): Promise<readonly (Principal | null)[]>;
 }
