@@ -7,14 +7,17 @@ describe('FailedAuthentications', () => {
     const clock = new TestClock();
     const failed = new FailedAuthentications(clock, 10);
     for (let attempt = 1; attempt <= 60; attempt += 1) {
+      expect(failed.isExceeded('a')).toBe(false);
       expect(failed.count('a')).toBe(0);
       expect(failed.state('a')).toMatchObject({ limit: 60, remaining: 60 - attempt });
     }
+    expect([failed.isExceeded('a'), failed.isExceeded('b')]).toEqual([true, false]);
     const waitMs = failed.count('a');
     expect(waitMs).toBeGreaterThan(0);
     expect(waitMs).toBeLessThanOrEqual(60_000);
     expect(failed.count('b')).toBe(0);
     clock.advance(waitMs);
+    expect(failed.isExceeded('a')).toBe(false);
     expect(failed.count('a')).toBe(0);
   });
 

@@ -30,6 +30,14 @@ export class FailedAuthentications {
     return waitMs;
   }
 
+  /** Whether the next failure of an address would not count any more. */
+  isExceeded(address: string): boolean {
+    const window = this.#windows.get(address);
+    return (
+      window !== undefined && window.waitMs(this.clock.nowMs(), FAILED_AUTHENTICATIONS_PER_MINUTE, 1) > 0
+    );
+  }
+
   /** State of the limit of an address. */
   state(address: string): WindowState {
     const window = this.#windows.get(address);

@@ -1,10 +1,10 @@
 import type { AuthPort } from '@tunan/contracts';
 import { type Principal } from '@tunan/contracts';
-import { apiKeyDigest, type Clock } from '@tunan/kernel';
+import { apiKeyDigest, Fault, type Clock } from '@tunan/kernel';
 import { invalidApiKey } from './domain/bearer-token.js';
 
 interface Known {
-  readonly principal: Principal | null;
+  readonly principal: Principal;
   readonly readAtMs: number;
 }
 
@@ -14,15 +14,28 @@ const REFRESH_AFTER_MS = 60_000;
 const STALE_AFTER_MS = 90_000;
 /** A key that does not exist is asked for again after this time. */
 const UNKNOWN_FOR_MS = 30_000;
+/** Look-ups under way; further ones fail at once. */
+const LOOKUPS_MAX = 256;
+/** Keys from addresses where too many authentications failed are looked up together, so many at a time and so often. */
+const SUSPECTS_MAX = 32;
+const SUSPECTS_INTERVAL_MS = 100;
+const RETRY_AFTER_MS = 1_000;
 
 /**
  * Principals by key. What was known once never turns into an error because `auth` is away: only admission, which is
- * atomic and current, may refuse a known key.
+ * atomic and current, may refuse a known key. Keys that nobody has are remembered apart, so that inventing them makes
+ * nobody's be forgotten.
  */
 export class Principals {
+  /** In order of the last look-up, like {@link #unknown}. */
   readonly #known = new Map<string, Known>();
+  /** Digest → when it was looked up. */
+  readonly #unknown = new Map<string, number>();
+  /** What begins the look-ups of suspects that wait. */
+  #suspects: (() => void)[] = [];
   readonly #reading = new Map<string, Promise<Principal | null>>();
 
+  /** @param entriesMax most keys that are remembered, known and unknown ones each */
   constructor(
     private readonly auth: AuthPort,
     private readonly clock: Clock,
@@ -31,25 +44,47 @@ export class Principals {
 
   /**
    * The principal of a key: at once if it is known, else a promise.
-   * @throws Fault `invalid_api_key` if there is none; `service_unavailable` if that can't be told now
+   * @param isSuspect whether the client's address has failed too often; asked only if the key has to be looked up.
+   * Such look-ups wait up to 100 ms for each other in a short queue of their own: whoever invents keys costs
+   * little and can't keep those of others from being looked up, and a key that works gets through from anywhere.
+   * @throws Fault `invalid_api_key` if there is none; `service_unavailable` if that can't be told now; `overloaded`, or
+   * for suspects `rate_limit_exceeded`, if too many others are being looked up
    */
-  find(key: string): Principal | Promise<Principal> {
+  find(key: string, isSuspect: () => boolean): Principal | Promise<Principal> {
     const digest = apiKeyDigest(key);
+    const nowMs = this.clock.monotonicMs();
     const known = this.#known.get(digest);
-    const ageMs = known === undefined ? Infinity : this.clock.monotonicMs() - known.readAtMs;
-    if (known?.principal != null) {
-      const { principal } = known;
-      if (ageMs <= REFRESH_AFTER_MS) return principal;
-      const refreshed = this.#read(digest).catch(() => this.#keep(digest, principal));
-      return ageMs <= STALE_AFTER_MS ? principal : refreshed.then(orInvalid);
+    if (known !== undefined) {
+      const { principal, readAtMs } = known;
+      if (nowMs - readAtMs <= REFRESH_AFTER_MS) return principal;
+      const refreshed = this.#read(digest).catch(() => this.#keepKnown(digest, principal));
+      return nowMs - readAtMs <= STALE_AFTER_MS ? principal : refreshed.then(orInvalid);
     }
-    if (known !== undefined && ageMs < UNKNOWN_FOR_MS) throw invalidApiKey();
-    return this.#read(digest).then(orInvalid);
+    const unknownAtMs = this.#unknown.get(digest);
+    if (unknownAtMs !== undefined && nowMs - unknownAtMs < UNKNOWN_FOR_MS) throw invalidApiKey();
+    return (this.#reading.get(digest) ?? this.#look(digest, isSuspect())).then(orInvalid);
   }
 
   /** Forgets a key that admission found revoked. */
   forget(key: string): void {
     this.#known.delete(apiKeyDigest(key));
+  }
+
+  /** Reads a key that is not known, if its lane is free. */
+  #look(digest: string, suspect: boolean): Promise<Principal | null> {
+    if (this.#reading.size >= LOOKUPS_MAX) throw busy();
+    if (!suspect) return this.#read(digest);
+    if (this.#suspects.length >= SUSPECTS_MAX) throw tooManyFailed();
+    return new Promise((resolve) => {
+      if (this.#suspects.length === 0) this.clock.after(SUSPECTS_INTERVAL_MS, () => this.#lookSuspectsUp());
+      this.#suspects.push(() => resolve(this.#read(digest)));
+    });
+  }
+
+  #lookSuspectsUp(): void {
+    const suspects = this.#suspects;
+    this.#suspects = [];
+    for (const begin of suspects) begin();
   }
 
   #read(digest: string): Promise<Principal | null> {
@@ -67,7 +102,7 @@ export class Principals {
   }
 
   /** A refresh that fails leaves what is known in force; the next requests do not wait for another. */
-  #keep(digest: string, principal: Principal): Principal {
+  #keepKnown(digest: string, principal: Principal): Principal {
     const readAtMs = this.clock.monotonicMs() - REFRESH_AFTER_MS;
     if (this.#known.has(digest)) this.#known.set(digest, { principal, readAtMs });
     return principal;
@@ -75,9 +110,16 @@ export class Principals {
 
   #remember(digest: string, principal: Principal | null): void {
     this.#known.delete(digest);
-    this.#known.set(digest, { principal, readAtMs: this.clock.monotonicMs() });
+    this.#unknown.delete(digest);
+    const readAtMs = this.clock.monotonicMs();
+    if (principal === null) this.#keep(this.#unknown, digest, readAtMs);
+    else this.#keep(this.#known, digest, { principal, readAtMs });
+  }
+
+  #keep<T>(entries: Map<string, T>, digest: string, entry: T): void {
+    entries.set(digest, entry);
     // Maps keep insertion order: the first entry is the one that was read longest ago.
-    if (this.#known.size > this.entriesMax) this.#known.delete(this.#known.keys().next().value!);
+    if (entries.size > this.entriesMax) entries.delete(entries.keys().next().value!);
   }
 }
 
@@ -85,3 +127,14 @@ const orInvalid = (principal: Principal | null): Principal => {
   if (principal === null) throw invalidApiKey();
   return principal;
 };
+
+const busy = (): Fault =>
+  new Fault('overloaded', 'The server is overloaded. Please retry.', {
+    retryAfterMs: RETRY_AFTER_MS,
+    internal: 'too many key look-ups under way',
+  });
+
+const tooManyFailed = (): Fault =>
+  new Fault('rate_limit_exceeded', 'Rate limit reached: too many failed authentications per minute.', {
+    retryAfterMs: RETRY_AFTER_MS,
+  });

@@ -90,6 +90,17 @@ describe('PublicApi', () => {
     return { status: answer.status, headers: answer.headers, error, text };
   };
 
+  /** Lets time pass until there is an answer. */
+  const inTime = async <T>(answer: Promise<T>): Promise<T> => {
+    let ended = false;
+    void answer.finally(() => (ended = true));
+    await eventually('an answer', () => {
+      clock.advance(100);
+      return ended;
+    });
+    return answer;
+  };
+
   it.each([CHAT, '/v1/models', '/v1/models/x', '/v1/responses', '/api/user/self'])(
     'answers a preflight of %s with 204, without a key, and echoes the headers that are asked for',
     async (path) => {
@@ -207,11 +218,18 @@ describe('PublicApi', () => {
     expect([refused.status, refused.error!.code]).toEqual([429, 'rate_limit_exceeded']);
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
     expect(Number(refused.headers.get('retry-after'))).toBeLessThanOrEqual(60);
-    expect((await call('GET', '/v1/models')).status).toBe(200);
+    expect((await inTime(call('GET', '/v1/models'))).status).toBe(200);
     const other = await call('GET', '/v1/models', { ...wrong, 'x-forwarded-for': '203.0.113.9' });
     expect([other.status, other.headers.get('x-ratelimit-remaining')]).toEqual([401, '59']);
     clock.advance(60_000);
     expect((await call('GET', '/v1/models', wrong)).status).toBe(401);
+  });
+
+  it('serves a key that works and was never seen, from an address where too many others have failed', async () => {
+    const invent = () => call('GET', '/v1/models', { authorization: `Bearer ${generateApiKey()}` });
+    for (let failed = 0; failed < 60; failed += 1) expect((await invent()).status).toBe(401);
+    const answers = await inTime(Promise.all([invent(), call('GET', '/v1/models')]));
+    expect(answers.map(({ status }) => status)).toEqual([429, 200]);
   });
 
   it('says the same of a key that is missing in form, unknown, or revoked, and asks for a bearer key', async () => {

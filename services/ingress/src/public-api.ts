@@ -156,7 +156,7 @@ export class PublicApi {
     try {
       refuseRepeated('authorization', request.raw);
       known.apiKey = readApiKey(request.headers.authorization);
-      const found = this.principals.find(known.apiKey);
+      const found = this.principals.find(known.apiKey, () => this.refusals.isSuspect(this.#address(request)));
       if (found instanceof Promise) void found.then(enter).catch(refuse);
       else enter(found);
     } catch (error) {
@@ -232,12 +232,8 @@ export class PublicApi {
     if (fault.code === 'internal_error')
       this.logger.error({ requestId, err: fault.cause ?? fault }, fault.message);
     if (fault.spec.owner !== 'client') return this.#refuse({ fault, headers: {} }, request, reply);
-    if (principal === undefined || fault.spec.status === 401) {
-      const { remoteAddress = '' } = request.socket;
-      const forwarded = request.headers['x-forwarded-for'];
-      const address = clientAddress(remoteAddress, forwarded, this.options.trustedProxies);
-      return this.#refuse(this.refusals.stranger(fault, address), request, reply);
-    }
+    if (principal === undefined || fault.spec.status === 401)
+      return this.#refuse(this.refusals.stranger(fault, this.#address(request)), request, reply);
     // A read was counted when it was made.
     const countedAs = request.method === 'GET' && !request.is404 ? 'nothing' : 'malformed';
     void this.refusals
@@ -245,16 +241,19 @@ export class PublicApi {
       .then((refusal) => this.#refuse(refusal, request, reply));
   }
 
+  /** Where a request comes from, as far as that can be believed. */
+  #address(request: FastifyRequest): string {
+    const { remoteAddress = '' } = request.socket;
+    return clientAddress(remoteAddress, request.headers['x-forwarded-for'], this.options.trustedProxies);
+  }
+
   #refuse({ fault, headers }: Refusal, request: FastifyRequest, reply: FastifyReply): void {
     const context = this.#context(request);
-    const allow =
-      fault.code === 'method_not_allowed' ? { allow: [...this.#methods(request), 'OPTIONS'].join(', ') } : {};
-    sendFault(reply.raw, fault, {
-      ...context.headers,
-      ...headers,
-      'openai-processing-ms': String(Math.round(this.clock.monotonicMs() - context.startedMs)),
-      ...allow,
-    });
+    const all: Record<string, string> = { ...context.headers };
+    Object.assign(all, headers);
+    all['openai-processing-ms'] = String(Math.round(this.clock.monotonicMs() - context.startedMs));
+    if (fault.code === 'method_not_allowed') all['allow'] = [...this.#methods(request), 'OPTIONS'].join(', ');
+    sendFault(reply.raw, fault, all);
   }
 
   #notFound(request: FastifyRequest): Fault {

@@ -22,6 +22,11 @@ export class Refusals {
     private readonly failed: FailedAuthentications,
   ) {}
 
+  /** Whether too many authentications have failed from an address. */
+  isSuspect(address: string): boolean {
+    return this.failed.isExceeded(address);
+  }
+
   /** The refusal of a request without a known key. */
   stranger(fault: Fault, address: string): Refusal {
     const waitMs = fault.spec.status === 401 ? this.failed.count(address) : 0;
