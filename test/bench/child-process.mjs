@@ -24,7 +24,7 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.e
 export class Child {
   #output = '';
 
-  constructor(command, args, { core, env = {} } = {}) {
+  constructor(command, args, { core, env = {}, favoured = true } = {}) {
     const [file, list] = core === undefined ? [command, args] : pinned(core, command, args);
     this.process = spawn(file, list, {
       env: { ...process.env, ...env },
@@ -38,7 +38,7 @@ export class Child {
     this.closed = new Promise((resolve) => this.process.once('close', resolve));
     this.process.once('error', (error) => (this.#output += error.message));
     this.process.stdin.on('error', () => undefined);
-    favour(this.process.pid);
+    if (favoured) favour(this.process.pid);
     running.add(this.process);
     void this.exited.then(() => running.delete(this.process));
   }

@@ -3,9 +3,14 @@ import { cpuOf, rssOf } from './process-usage.mjs';
 import { prompt, stream, unary } from './requests.mjs';
 import { median } from './statistics.mjs';
 
-/** One window of one scenario on one arm. CPU is counted until everything that was answered is billed. */
-export const measure = async (rig, arm, scenario) => {
+/**
+ * One window of one scenario on one arm. CPU is counted until everything that was answered is billed.
+ * @param attacked the arm that is attacked meanwhile, if the scenario has an attack
+ */
+export const measure = async (rig, arm, scenario, attacked = arm) => {
   const request = scenario.request(arm);
+  const rssBeforeKb = rssOf(attacked.pids[0]);
+  const attack = await startAttack(rig, attacked, scenario.attack);
   const postgres = arm.postgresPids ?? [];
   const before = { arm: cpuOf(arm.pids), rig: cpuOf([rig.mock.pid]), postgres: cpuOf(postgres) };
   const startNs = process.hrtime.bigint();
@@ -13,6 +18,7 @@ export const measure = async (rig, arm, scenario) => {
   if (scenario.latency) setFirst(timed, true);
   const counted = await rig.load(arm.port, request, { ...scenario.load, latency: scenario.latency });
   if (scenario.latency) setFirst(timed, false);
+  const harm = await attack?.();
   if (scenario.billed !== false) arm.answered?.(counted.answers);
   await arm.settled();
   const after = { arm: cpuOf(arm.pids), rig: cpuOf([rig.mock.pid]), postgres: cpuOf(postgres) };
@@ -31,6 +37,25 @@ export const measure = async (rig, arm, scenario) => {
     rigShare: ((after.rig.cpu - before.rig.cpu) / 1e6 + counted.cpuSeconds) / counted.seconds,
     firstUs: counted.first,
     wholeUs: counted.whole,
+    ...(harm === undefined ? {} : { harm: { ...harm, addedKb: harm.rssKb - rssBeforeKb } }),
+  };
+};
+
+const SAMPLE_MS = 200;
+/** What a client may still be read or waited for after it has gone. */
+const LINGER_MS = 1_500;
+
+/** Begins an attack; returns how to end it, which tells what it did and what memory the arm took at most. */
+const startAttack = async (rig, arm, attack) => {
+  if (attack === undefined) return undefined;
+  const stop = await rig.attack(arm.port, { ...attack, keys: attack.keys(arm) });
+  let rssKb = 0;
+  const sampling = setInterval(() => (rssKb = Math.max(rssKb, rssOf(arm.pids[0]))), SAMPLE_MS);
+  return async () => {
+    clearInterval(sampling);
+    const harm = { ...(await stop()), rssKb: Math.max(rssKb, rssOf(arm.pids[0])) };
+    await new Promise((resolve) => setTimeout(resolve, LINGER_MS));
+    return harm;
   };
 };
 
@@ -50,7 +75,6 @@ export const warmUp = async (rig, arm, requests) => {
   await arm.settled();
 };
 
-const SAMPLE_MS = 200;
 const STREAM_SECONDS = 12;
 const STREAM_LEVELS = [100, 1_000];
 

@@ -60,6 +60,7 @@ const figures = ({ rounds, memory }) => {
       control: cpu('prompt-chinese', 'control'),
     },
     { name: 'rejected key, CPU', unit: 'µs', bar: 120, aim: 45, values: cpu('rejected-key', 'gateway') },
+    ...attackFigures(rounds),
     ...(memory === undefined
       ? []
       : [
@@ -82,6 +83,35 @@ const figures = ({ rounds, memory }) => {
         ]),
   ].filter(({ values }) => values.every(Number.isFinite));
 };
+
+const HOSTILE = /^hostile-(?!calm)/;
+
+/** What other clients and the process's memory suffer from an attack. The last column is what the rig itself suffers. */
+const attackFigures = (rounds) =>
+  Object.keys(rounds[0])
+    .filter((scenario) => HOSTILE.test(scenario) && rounds[0]['hostile-calm'] !== undefined)
+    .flatMap((scenario) => {
+      const slower = (arm) =>
+        rounds.map((round) => round[scenario][arm].wholeUs.p99 / round['hostile-calm'][arm].wholeUs.p99);
+      const name = scenario.replace('hostile-', '');
+      return [
+        {
+          name: `p99 of others under ${name}`,
+          unit: '× calm',
+          bar: 2,
+          aim: 1.2,
+          values: slower('gateway'),
+          control: slower('direct'),
+        },
+        {
+          name: `memory added under ${name}`,
+          unit: 'MB',
+          bar: 64,
+          aim: 16,
+          values: rounds.map((round) => round[scenario].gateway.harm.addedKb / 1_024),
+        },
+      ];
+    });
 
 /** What says whether the run can be believed. */
 const checks = ({ rounds }) => {
@@ -176,10 +206,11 @@ const againstLines = ({ rounds, against }) =>
   against === undefined
     ? []
     : Object.keys(rounds[0]).map((scenario) => {
-        const { median, low, high } = summary(
-          rounds.map((round) => round[scenario].gateway.cpuUs / round[scenario].against.cpuUs),
-        );
-        return `     ${scenario}: CPU ${number(median)} × that of ${against} (${number(low)}–${number(high)})`;
+        const ratio = (value) =>
+          summary(rounds.map((round) => value(round[scenario].gateway) / value(round[scenario].against)));
+        const { median, low, high } = ratio(({ cpuUs }) => cpuUs);
+        const p99 = ratio(({ wholeUs }) => wholeUs.p99).median;
+        return `     ${scenario}: CPU ${number(median)} × that of ${against} (${number(low)}–${number(high)}), p99 ${number(p99)} ×`;
       });
 
 const align = (rows) => {

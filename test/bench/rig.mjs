@@ -3,10 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Child, setFirst } from './child-process.mjs';
+import { Child, setFirst, until } from './child-process.mjs';
 
 const WINDOW_MS_MAX = 120_000;
-const PARTS = ['mock-upstream', 'load-generator'];
+const PARTS = ['mock-upstream', 'load-generator', 'attackers'];
+const ATTACK_MS_MAX = 30_000;
 
 /** The mock upstream and the load generator: small C programs, so that neither is the bottleneck. */
 export class Rig {
@@ -54,8 +55,27 @@ export class Rig {
     if (code !== 0) throw new Error(`the load generator ended with ${code}: ${generator.output}`);
     const counted = JSON.parse(generator.output);
     if (counted.wrong > 0)
-      throw new Error(`${counted.wrong} of ${counted.answers} answers were not ${status}`);
+      throw new Error(
+        `${counted.wrong} of ${counted.answers} answers were not ${status}, but ${counted.wrongStatus}`,
+      );
     return counted;
+  }
+
+  /**
+   * Lets clients that mean harm loose on a port. Returns how to end them, which tells what they counted.
+   * @throws Error unless all of them are there in time
+   */
+  async attack(port, { kind, connections, keys }) {
+    const args = [port, kind, connections].map(String);
+    const attackers = new Child(join(this.folder, 'attackers'), args, { core: 'rig', favoured: false });
+    attackers.process.stdin.end(keys.join('\n'));
+    const begun = () => attackers.output.includes('attacking') || attackers.process.exitCode !== null;
+    await until(begun, ATTACK_MS_MAX, `${connections} attackers`);
+    return async () => {
+      await attackers.stop();
+      await attackers.closed;
+      return JSON.parse(/^\{.*\}$/m.exec(attackers.output)?.[0] ?? 'null');
+    };
   }
 
   stop() {

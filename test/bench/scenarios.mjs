@@ -9,10 +9,32 @@ const PACE_US = 20_000;
 /** Well formed, so that nothing but a look-up can tell that it does not exist. */
 const UNKNOWN_KEY = generateApiKey();
 
+const ATTACKERS = 500;
+/** Of the good client in each window, attacked or not: ten of them are above the 99th percentile. */
+const ATTACKED_REQUESTS = 1_000;
+/** More than the attackers make connections in one window. */
+const UNKNOWN_KEYS = 20_000;
+
+/** What else goes on while a good client is measured: nothing, or 500 connections of somebody who means harm. */
+const ATTACKS = {
+  calm: undefined,
+  /** Bodies of a key that works, a byte now and then. */
+  trickle: { kind: 'trickle', connections: ATTACKERS, keys: ({ apiKey }) => [apiKey] },
+  /** 20 MiB each, as fast as they are taken, with one key of the right form that nobody has. */
+  'unknown-key': { kind: 'upload', connections: ATTACKERS, keys: () => [UNKNOWN_KEY] },
+  /** The same with another key each time. */
+  'unknown-keys': {
+    kind: 'upload',
+    connections: ATTACKERS,
+    keys: () => Array.from({ length: UNKNOWN_KEYS }, generateApiKey),
+  },
+};
+
 /**
  * What is measured in one window: `request` is sent, `load` says how. `units` is what CPU is divided by. `gateway-again`
  * measures the gateway a second time in each round; what the two differ by is noise. `against` is another checkout, if
- * one was named. `latency`: times are what counts, so that neighbours on the machine must not be in the way.
+ * one was named. `latency`: times are what counts, so that neighbours on the machine must not be in the way. `attack`: goes
+ * on meanwhile; under `direct` it is the gateway that is attacked, so that what the rig itself suffers can be seen.
  */
 export const scenarios = (size) => [
   {
@@ -61,4 +83,12 @@ export const scenarios = (size) => [
     load: { connections: 64, seconds: size.seconds, status: 4 },
     units: ({ answers }) => answers,
   },
+  ...Object.entries(ATTACKS).map(([name, attack]) => ({
+    name: `hostile-${name}`,
+    arms: ['direct', 'gateway', 'against'],
+    request: ({ apiKey }) => unary(apiKey),
+    attack,
+    load: { connections: 1, requests: ATTACKED_REQUESTS },
+    units: ({ answers }) => answers,
+  })),
 ];

@@ -6,7 +6,7 @@
 // No request is begun after REQUESTS (0: no limit) or SECONDS; those under way end. Connection i begins i * STAGGER_US
 // after the first, so that paced streams don't beat in step. Prints one line of JSON: times in microseconds from the
 // send to the first byte (`first`) and to the last (`whole`) of an answer, counts, and answers of another status than
-// STATUS, or another class of statuses if it is one digit, as `wrong`. Exits with 1 if an answer does not come within 30 seconds.
+// STATUS, or another class of statuses if it is one digit, as `wrong`, the last of them as `wrongStatus`. Exits with 1 if an answer does not come within 30 seconds.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -37,7 +37,7 @@ static char request[REQUEST_BYTES_MAX];
 static size_t request_length;
 static float *first_us, *whole_us;
 static long begun, ended, wrong, requests_max, frames, bytes;
-static int port, expected_status, poll_fd, open_count;
+static int port, expected_status, wrong_status, poll_fd, open_count;
 static int64_t end_ns;
 
 static void fail(const char *what) {
@@ -84,7 +84,10 @@ static void connect_one(struct connection *one);
 
 static void end(struct connection *one) {
   int status = atoi(one->head + 9);
-  if (status != expected_status && status / 100 != expected_status) wrong += 1;
+  if (status != expected_status && status / 100 != expected_status) {
+    wrong += 1;
+    wrong_status = status;
+  }
   if (ended < SAMPLES_MAX) {
     first_us[ended] = (float)(one->first_ns - one->started_ns) / 1000;
     whole_us[ended] = (float)(now_ns() - one->started_ns) / 1000;
@@ -212,7 +215,7 @@ int main(int argc, char **argv) {
   getrusage(RUSAGE_SELF, &usage);
   double cpu = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
                (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-  printf("{\"answers\":%ld,\"wrong\":%ld,\"frames\":%ld,\"bytes\":%ld,\"seconds\":%.3f,\"cpuSeconds\":%.3f,", ended, wrong, frames,
+  printf("{\"answers\":%ld,\"wrong\":%ld,\"wrongStatus\":%d,\"frames\":%ld,\"bytes\":%ld,\"seconds\":%.3f,\"cpuSeconds\":%.3f,", ended, wrong, wrong_status, frames,
          bytes, (double)(now_ns() - start) / 1e9, cpu);
   print_times("first", first_us, counted);
   printf(",");
