@@ -1,4 +1,5 @@
 import type { UsageEvent } from '@tunan/contracts';
+import type { GenerationAnswer } from './answers.js';
 import { usdNumber } from './decimal-json.js';
 
 const ANSWER_PREFIX = 'chatcmpl-';
@@ -11,10 +12,10 @@ export const requestIdOf = (id: string): string | undefined => {
 };
 
 /** Whether a charge is in the ledger yet. */
-export type LedgerStatus = 'pending' | 'posted';
+export type LedgerStatus = GenerationAnswer['ledger'];
 
 /** What a call cost and who served it, as its owner reads it. */
-export const generationJson = ({ time, data }: UsageEvent, ledger: LedgerStatus): Record<string, unknown> => {
+export const generationJson = ({ time, data }: UsageEvent, ledger: LedgerStatus): GenerationAnswer => {
   const { usage, cost } = data;
   return {
     id: data.requestId,

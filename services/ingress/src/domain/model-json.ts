@@ -1,8 +1,9 @@
 import { pricePerMillion, type CatalogIndex, type CatalogModel } from '@tunan/contracts';
 import { z } from 'zod';
+import type { ModelAnswer } from './answers.js';
 
 /** A model as `GET /v1/models` shows it: OpenAI's members, then what a customer needs to choose one. */
-export const modelJson = (model: CatalogModel, catalog: CatalogIndex): Record<string, unknown> => ({
+export const modelJson = (model: CatalogModel, catalog: CatalogIndex): ModelAnswer => ({
   id: model.id,
   object: 'model',
   created: model.created,
@@ -15,7 +16,7 @@ export const modelJson = (model: CatalogModel, catalog: CatalogIndex): Record<st
 });
 
 /** US dollars per million tokens, as decimal strings. */
-const pricing = (model: CatalogModel, catalog: CatalogIndex): Record<string, string> => {
+const pricing = (model: CatalogModel, catalog: CatalogIndex): ModelAnswer['pricing'] => {
   const price = catalog.price(model.id)!;
   return {
     input: z.encode(pricePerMillion, price.input),

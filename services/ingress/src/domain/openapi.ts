@@ -1,4 +1,5 @@
 import { FAULTS, type FaultCode, type FaultSpec } from '@tunan/kernel';
+import { answerSchemas, type AnswerName } from './answers.js';
 import { CHAT_PARAMETER_RULES, type ParameterRule } from './parameter-rules.js';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -6,24 +7,53 @@ type Json = Readonly<Record<string, unknown>>;
 /** Where the document is. */
 export const OPENAPI_PATH = '/openapi.json';
 
-/** What each operation does, by method and path. An operation without a line here is not described, and a test fails. */
-const SUMMARIES: Readonly<Record<string, string>> = {
-  'POST /v1/chat/completions': 'Answers a conversation, whole or as a stream of server-sent events',
-  'POST /v1/embeddings': 'Turns texts, or token ids of cl100k_base, into vectors',
-  'GET /v1/models': 'Lists the models that the key may use, with prices and capabilities',
-  'GET /v1/models/:id': 'One model',
-  'GET /v1/generations/:id': 'What a call cost and who served it',
-  'GET /api/user/self': 'What is left and what was used, in quota units (500,000 = $1)',
-  'GET /api/usage/token': 'The same for one key, in the form of new-api',
-  'GET /v1/dashboard/billing/subscription': 'The credit limit, in the form of balance checkers',
-  'GET /v1/dashboard/billing/usage': 'Lifetime use in cents, and costs by day',
-  'GET /dashboard/billing/subscription': 'The credit limit, in the form of balance checkers',
-  'GET /dashboard/billing/usage': 'Lifetime use in cents, and costs by day',
+const SCHEMAS = '#/components/schemas/';
+const ref = (name: string): Json => ({ $ref: `${SCHEMAS}${name}` });
+
+interface Described {
+  readonly summary: string;
+  readonly request?: 'ChatRequest' | 'EmbeddingsRequest';
+  readonly answer: AnswerName;
+  readonly query?: readonly string[];
+}
+
+const SUBSCRIPTION: Described = {
+  summary: 'The credit limit, in the form of balance checkers',
+  answer: 'BillingSubscription',
+};
+const USAGE: Described = {
+  summary: 'Lifetime use in cents, and costs by day',
+  answer: 'BillingUsage',
+  query: ['start_date', 'end_date'],
 };
 
-const REQUESTS: Readonly<Record<string, string>> = {
-  '/v1/chat/completions': 'ChatRequest',
-  '/v1/embeddings': 'EmbeddingsRequest',
+/** What each operation does, by method and path. An operation that is missing here stops the process at its start. */
+const OPERATIONS: Readonly<Record<string, Described>> = {
+  'POST /v1/chat/completions': {
+    summary: 'Answers a conversation, whole or as a stream of server-sent events',
+    request: 'ChatRequest',
+    answer: 'ChatCompletion',
+  },
+  'POST /v1/embeddings': {
+    summary: 'Turns texts, or token ids of cl100k_base, into vectors',
+    request: 'EmbeddingsRequest',
+    answer: 'Embeddings',
+  },
+  'GET /v1/models': {
+    summary: 'Lists the models that the key may use, with prices and capabilities',
+    answer: 'ModelList',
+  },
+  'GET /v1/models/:id': { summary: 'One model', answer: 'Model' },
+  'GET /v1/generations/:id': { summary: 'What a call cost and who served it', answer: 'Generation' },
+  'GET /api/user/self': {
+    summary: 'What is left and what was used, in quota units (500,000 = $1)',
+    answer: 'UserSelf',
+  },
+  'GET /api/usage/token': { summary: 'The same for one key, in the form of new-api', answer: 'TokenUsage' },
+  'GET /v1/dashboard/billing/subscription': SUBSCRIPTION,
+  'GET /v1/dashboard/billing/usage': USAGE,
+  'GET /dashboard/billing/subscription': SUBSCRIPTION,
+  'GET /dashboard/billing/usage': USAGE,
 };
 
 const ruleSchema = (rule: ParameterRule): Json => {
@@ -54,6 +84,8 @@ const chatRequest: Json = {
     response_format: { type: ['object', 'null'], required: ['type'] },
     tools: { type: ['array', 'null'], maxItems: 128 },
     tool_choice: { type: ['string', 'object', 'null'] },
+    functions: { type: ['array', 'null'], maxItems: 128, deprecated: true },
+    function_call: { type: ['string', 'object', 'null'], deprecated: true },
     metadata: { type: ['object', 'null'], maxProperties: 16 },
   },
 };
@@ -99,37 +131,46 @@ const errorResponses = (): Json => {
     const codes = PUBLIC_FAULTS.flatMap((spec) => (spec.status === status ? [String(spec.code)] : []));
     return {
       description: [...new Set(codes)].join(', '),
-      content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
+      content: { 'application/json': { schema: ref('Error') } },
     };
   };
   return Object.fromEntries(statuses.map((status) => [String(status), response(status)]));
 };
 
+const STREAM =
+  'Server-sent events, each with one of these as its data. `[DONE]` is the last one, and only after success; lines that begin with a colon are keep-alives.';
+
+/** The successful answer: a chat has two forms of it. */
+const success = (answer: AnswerName): Json => ({
+  description: answer === 'ChatCompletion' ? `The answer; with \`stream\`: ${STREAM}` : 'OK',
+  content: {
+    'application/json': { schema: ref(answer) },
+    ...(answer === 'ChatCompletion'
+      ? { 'text/event-stream': { schema: { anyOf: [ref('ChatCompletionChunk'), ref('Error')] } } }
+      : {}),
+  },
+});
+
 const operation = (method: string, path: string, errors: Json): Json => {
-  const parameters = [...path.matchAll(/:(\w+)/g)].map(([, name]) => ({
-    name,
-    in: 'path',
-    required: true,
-    schema: { type: 'string' },
-  }));
-  const request = REQUESTS[path];
-  const types =
-    path === '/v1/chat/completions' ? ['application/json', 'text/event-stream'] : ['application/json'];
+  const described = OPERATIONS[`${method} ${path}`];
+  if (described === undefined) throw new Error(`${method} ${path} is not described`);
+  const { summary, request, answer, query = [] } = described;
+  const parameters = [
+    ...[...path.matchAll(/:(\w+)/g)].map(([, name]) => ({
+      name,
+      in: 'path',
+      required: true,
+      schema: { type: 'string' },
+    })),
+    ...query.map((name) => ({ name, in: 'query', schema: { type: 'string', format: 'date' } })),
+  ];
   return {
-    summary: SUMMARIES[`${method} ${path}`] ?? '',
+    summary,
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(request === undefined
       ? {}
-      : {
-          requestBody: {
-            required: true,
-            content: { 'application/json': { schema: { $ref: `#/components/schemas/${request}` } } },
-          },
-        }),
-    responses: {
-      '200': { description: 'OK', content: Object.fromEntries(types.map((type) => [type, {}])) },
-      ...errors,
-    },
+      : { requestBody: { required: true, content: { 'application/json': { schema: ref(request) } } } }),
+    responses: { '200': success(answer), ...errors },
   };
 };
 
@@ -154,7 +195,12 @@ export const openApiDocument = (
     paths,
     components: {
       securitySchemes: { apiKey: { type: 'http', scheme: 'bearer' } },
-      schemas: { ChatRequest: chatRequest, EmbeddingsRequest: embeddingsRequest, Error: errorSchema },
+      schemas: {
+        ChatRequest: chatRequest,
+        EmbeddingsRequest: embeddingsRequest,
+        Error: errorSchema,
+        ...answerSchemas(SCHEMAS),
+      },
     },
   };
 };

@@ -1,5 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import type { Clock } from '@tunan/kernel';
+import type { BillingSubscriptionAnswer } from '../domain/answers.js';
 import { usdNumber } from '../domain/decimal-json.js';
 import { keyBudgetOf } from '../domain/key-budget.js';
 import type { AuthenticatedRequest, Endpoint } from '../public-api.js';
@@ -24,13 +25,14 @@ export class BillingSubscription implements Endpoint {
     const { used, left } = keyBudgetOf(account);
     const key = account.profile.keys.find(({ keyId }) => keyId === request.principal.keyId);
     const limit = usdNumber(used + left);
-    sendJson(reply.raw, request, account, this.clock, {
+    const answer: BillingSubscriptionAnswer = {
       object: 'billing_subscription',
       has_payment_method: true,
       soft_limit_usd: limit,
       hard_limit_usd: limit,
       system_hard_limit_usd: limit,
       access_until: Math.floor((key?.expiresAtMs ?? 0) / 1_000),
-    });
+    };
+    sendJson(reply.raw, request, account, this.clock, answer);
   }
 }

@@ -1,12 +1,15 @@
 import type { FastifyReply } from 'fastify';
 import type { BillingPort, DayUsage } from '@tunan/contracts';
 import type { Clock } from '@tunan/kernel';
+import type { BillingUsageAnswer } from '../domain/answers.js';
 import { centNumber } from '../domain/decimal-json.js';
 import { keyBudgetOf } from '../domain/key-budget.js';
 import { daysOf, usageRange, type UsageRange } from '../domain/usage-range.js';
 import type { AuthenticatedRequest, Endpoint } from '../public-api.js';
 import type { AccountReads } from './account-reads.js';
 import { sendJson } from './send-json.js';
+
+type DailyCost = BillingUsageAnswer['daily_costs'][number];
 
 /**
  * `GET …/dashboard/billing/usage`, in the shape of OpenAI's former dashboard, amounts in cents. `total_usage` is
@@ -27,14 +30,15 @@ export class BillingUsage implements Endpoint {
     const account = await this.reads.read(request);
     const { accountId, keyId } = request.principal;
     const key = account.keyBudget === null ? null : keyId;
-    sendJson(reply.raw, request, account, this.clock, {
+    const answer: BillingUsageAnswer = {
       object: 'list',
       total_usage: centNumber(keyBudgetOf(account).used),
       daily_costs: await this.#dailyCosts(accountId, key, range),
-    });
+    };
+    sendJson(reply.raw, request, account, this.clock, answer);
   }
 
-  async #dailyCosts(accountId: string, keyId: string | null, range: UsageRange): Promise<readonly object[]> {
+  async #dailyCosts(accountId: string, keyId: string | null, range: UsageRange): Promise<DailyCost[]> {
     if (range.from > range.through) return [];
     const { days } = await this.billing.usageByDay({ accountId, keyId, ...range });
     const byDay = Map.groupBy(days, ({ day }) => day);
@@ -45,4 +49,7 @@ export class BillingUsage implements Endpoint {
   }
 }
 
-const lineItem = ({ model, cost }: DayUsage): object => ({ name: model, cost: centNumber(cost) });
+const lineItem = ({ model, cost }: DayUsage): DailyCost['line_items'][number] => ({
+  name: model,
+  cost: centNumber(cost),
+});

@@ -1,6 +1,7 @@
 import type { FastifyReply } from 'fastify';
 import type { AuthPort, BillingPort } from '@tunan/contracts';
 import { Fault, type Clock } from '@tunan/kernel';
+import type { GenerationAnswer } from '../domain/answers.js';
 import { generationJson, requestIdOf } from '../domain/generation.js';
 import type { AuthenticatedRequest, Endpoint } from '../public-api.js';
 import type { AccountReads } from './account-reads.js';
@@ -36,7 +37,7 @@ export class GetGeneration implements Endpoint {
     sendJson(reply.raw, request, account, this.clock, found);
   }
 
-  async #find(accountId: string, requestId: string): Promise<Record<string, unknown> | undefined> {
+  async #find(accountId: string, requestId: string): Promise<GenerationAnswer | undefined> {
     const { event: pending } = await this.auth.findUsage({ accountId, requestId });
     if (pending !== null) return generationJson(pending, 'pending');
     const { event: posted } = await this.billing.findUsage({ accountId, requestId });

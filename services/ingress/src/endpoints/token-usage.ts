@@ -1,5 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import { quotaLeft, quotaUsed, type Clock } from '@tunan/kernel';
+import type { TokenUsageAnswer } from '../domain/answers.js';
 import { keyBudgetOf } from '../domain/key-budget.js';
 import type { AuthenticatedRequest, Endpoint } from '../public-api.js';
 import type { AccountReads } from './account-reads.js';
@@ -23,7 +24,7 @@ export class TokenUsage implements Endpoint {
     const { used, left } = keyBudgetOf(account);
     const key = account.profile.keys.find(({ keyId }) => keyId === request.principal.keyId);
     const models = key?.models ?? null;
-    sendJson(reply.raw, request, account, this.clock, {
+    const answer: TokenUsageAnswer = {
       code: true,
       message: 'ok',
       data: {
@@ -33,10 +34,11 @@ export class TokenUsage implements Endpoint {
         total_used: Number(quotaUsed(used)),
         total_available: Number(quotaLeft(left)),
         unlimited_quota: account.keyBudget === null,
-        model_limits: Object.fromEntries((models ?? []).map((model) => [model, true])),
+        model_limits: Object.fromEntries((models ?? []).map((model) => [model, true as const])),
         model_limits_enabled: models !== null,
         expires_at: Math.floor((key?.expiresAtMs ?? 0) / 1_000),
       },
-    });
+    };
+    sendJson(reply.raw, request, account, this.clock, answer);
   }
 }

@@ -1,5 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import { quotaLeft, quotaUsed, type Clock } from '@tunan/kernel';
+import type { UserSelfAnswer } from '../domain/answers.js';
 import type { AuthenticatedRequest, Endpoint } from '../public-api.js';
 import type { AccountReads } from './account-reads.js';
 import { sendJson } from './send-json.js';
@@ -17,7 +18,7 @@ export class UserSelf implements Endpoint {
   async handle(request: AuthenticatedRequest, reply: FastifyReply): Promise<void> {
     const account = await this.reads.read(request);
     const { profile } = account;
-    const data = {
+    const data: UserSelfAnswer['data'] = {
       id: request.principal.accountId,
       username: profile.email,
       display_name: profile.displayName,
@@ -28,6 +29,7 @@ export class UserSelf implements Endpoint {
       used_quota: Number(quotaUsed(account.spent)),
       request_count: account.requests,
     };
-    sendJson(reply.raw, request, account, this.clock, { success: true, message: '', data });
+    const answer: UserSelfAnswer = { success: true, message: '', data };
+    sendJson(reply.raw, request, account, this.clock, answer);
   }
 }
