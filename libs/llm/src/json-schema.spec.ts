@@ -82,4 +82,21 @@ describe('compileSchema', () => {
     expect(schema.problemOf(`${'a'.repeat(60)}!`)).toBeUndefined();
     expect(compileSchema({ type: 'integer' }).problemOf(1)).toBeUndefined();
   });
+
+  // Guarantee: one client's schema that takes for ever is that client's problem.
+  it('compiles the next schema after one that took too long', () => {
+    const properties = Object.fromEntries(
+      Array.from({ length: 100 }, (_, index) => [`p${index}`, { type: 'string', pattern: `^${index}` }]),
+    );
+    const slow = {
+      $defs: { a: { properties } },
+      allOf: Array.from({ length: 2_500 }, () => ({ $ref: '#/$defs/a' })),
+    };
+    expect(() => compileSchema(slow)).toThrow(/takes too long/);
+    const compiled = compileSchema({ properties: { after: { type: 'string' } } });
+    expect([compiled.problemOf({ after: 'x' }), compiled.problemOf({ after: 5 })]).toEqual([
+      undefined,
+      '/after must be string',
+    ]);
+  });
 });

@@ -98,20 +98,29 @@ export const compileSchema = (schema: Json): CompiledSchema => {
   return fresh;
 };
 
-/** Made with the first schema, and keeps none: its own meta-schemas take longer to compile than most schemas. */
+/** Made with the first schema, and keeps none. */
 let ajv: Ajv2020 | undefined;
 
+/** With its own meta-schemas, which take longer to compile than most schemas, and which no client's schema pays for. */
+const newAjv = (): Ajv2020 => {
+  const made = new Ajv2020({ strict: false, validateFormats: false, addUsedSchema: false, logger: false });
+  made.validateSchema({});
+  return made;
+};
+
 const compile = (schema: Json): ValidateFunction => {
+  const compiler = (ajv ??= newAjv());
   try {
     return withinTime(COMPILE_MS_MAX, () => {
-      ajv ??= new Ajv2020({ strict: false, validateFormats: false, addUsedSchema: false, logger: false });
       try {
-        return ajv.compile(schema);
+        return compiler.compile(schema);
       } finally {
-        ajv.removeSchema(schema);
+        compiler.removeSchema(schema);
       }
     });
   } catch (cause) {
+    // The engine stops it anywhere and runs no `finally`: what it had begun would be taken for done.
+    if (isTimeout(cause)) ajv = undefined;
     const why = isTimeout(cause)
       ? 'it takes too long to read'
       : cause instanceof Error
