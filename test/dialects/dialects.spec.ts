@@ -4,6 +4,7 @@ import { describeCapabilityMatrix } from './describe-capability-matrix.js';
 import { describeConversations } from './describe-conversations.js';
 import { describeEmbeddingBatches } from './describe-embedding-batches.js';
 import { describeFunctions } from './describe-functions.js';
+import { describeStops } from './describe-stops.js';
 import { describeStructuredOutput } from './describe-structured-output.js';
 import { describeThinking } from './describe-thinking.js';
 import { describeVision } from './describe-vision.js';
@@ -20,6 +21,7 @@ describe('four providers behind one API', () => {
   describeParameters(() => platform);
   describeStructuredOutput(() => platform);
   describeFunctions(() => platform);
+  describeStops(() => platform);
   describeVision(() => platform);
   describeThinking(() => platform);
   describeEmbeddingBatches(() => platform);

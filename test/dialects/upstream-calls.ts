@@ -17,6 +17,8 @@ export interface UpstreamCall {
   /** What the provider charges; null for errors, undefined while the call runs. */
   readonly billed:
     { readonly prompt: number; readonly cached: number; readonly completion: number } | null | undefined;
+  /** How it ended; undefined while it runs. */
+  readonly outcome: string | undefined;
   /** Place of its lines in the log: calls overlap where their places do. */
   readonly from: number;
   readonly to: number;
@@ -32,6 +34,7 @@ interface Entry {
   readonly parameters: UpstreamCall['parameters'];
   readonly conversation: UpstreamCall['conversation'];
   readonly billed: UpstreamCall['billed'];
+  readonly outcome?: string;
 }
 
 let nonces = 0;
@@ -58,6 +61,7 @@ export const upstreamCalls = async (platform: Platform, nonce: string): Promise<
         parameters: accepted.parameters,
         conversation: accepted.conversation,
         billed: ended?.billed,
+        outcome: ended?.outcome,
         from: accepted.seq,
         to: ended?.seq ?? Infinity,
       };

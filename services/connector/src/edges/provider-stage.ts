@@ -27,7 +27,6 @@ import type { ChatCall } from '../domain/dialect.js';
 import { decodeEmbeddings, encodeEmbeddingsCall, inputBatches } from '../domain/embeddings.js';
 import { encodeChat, type EncodedChat } from '../domain/encode-chat.js';
 import { offersFunctions } from '../domain/offered-tools.js';
-import { StopCutter } from '../domain/stop-cutter.js';
 import { providerFault } from '../domain/vendor-error.js';
 import { withinCeiling } from '../domain/within-ceiling.js';
 import {
@@ -43,7 +42,7 @@ import { mapBounded } from './map-bounded.js';
 import { openCompletions } from './completions.js';
 import { madeCallId, StreamCall, type StreamCallOptions, type StreamObserver } from './stream-call.js';
 import { UnaryCall } from './unary-call.js';
-import type { CallContext } from './upstream-call.js';
+import { clientClosed, type CallContext } from './upstream-call.js';
 
 /** Batches of one embeddings request that are under way together. */
 const BATCHES_AT_ONCE = 4;
@@ -141,14 +140,16 @@ export class ProviderStage extends ExchangeHandler {
   }
 
   async #unary(exchange: Exchange, target: Target): Promise<ExchangeReply> {
-    const encoded = this.#encode(exchange, target);
+    const whole = this.#encode(exchange, target);
+    // A stop sequence that is cut here is the end of the provider's work too, and only a stream can be ended.
+    const cut = whole.localStops.length > 0;
+    const call = cut ? { ...exchange, stream: true } : exchange;
+    const encoded = cut ? this.#encode(call, target) : whole;
     const completions = (exchange.body as ChatRequest).n ?? 1;
     if (completions === 1)
-      return this.#unaryReply(exchange, target, encoded, [
-        await this.#complete(exchange, target, encoded, 0),
-      ]);
+      return this.#unaryReply(exchange, target, encoded, [await this.#complete(call, target, encoded, 0)]);
     const choices = Array.from({ length: completions }, (_, choice) => choice);
-    const decoded = await mapBounded(choices, completions, exchange, (choice, one) =>
+    const decoded = await mapBounded(choices, completions, call, (choice, one) =>
       this.#complete(one, target, encoded, choice),
     );
     return this.#unaryReply(exchange, target, encoded, decoded);
@@ -162,14 +163,45 @@ export class ProviderStage extends ExchangeHandler {
     choice: number,
   ): Promise<DecodedAnswer> {
     const send = (one: EncodedChat): Promise<DecodedAnswer> =>
-      UnaryCall.send(this.context, exchange, target, {
-        path: this.context.dialect.chatPath,
-        body: one.body,
-        read: (body) => this.#decode(exchange, body, one, choice),
-      });
+      exchange.stream
+        ? this.#collect(exchange, target, one, choice)
+        : UnaryCall.send(this.context, exchange, target, {
+            path: this.context.dialect.chatPath,
+            body: one.body,
+            read: (body) => this.#decode(exchange, body, one, choice),
+          });
     if (encoded.check === undefined) return send(encoded);
     const encode = (problem: string): EncodedChat => this.#encode(exchange, target, problem);
     return untilAccepted(this.context.dialect.id, encoded, encode, send);
+  }
+
+  /** A completion that the provider streams and the client does not. Who leaves it leaves nothing, so nothing is drained. */
+  async #collect(
+    exchange: Exchange,
+    target: Target,
+    encoded: EncodedChat,
+    choice: number,
+  ): Promise<DecodedAnswer> {
+    const collector = new AnswerCollector();
+    // How it ends is counted once, with the whole answer.
+    const observer = { ...this.#observer(exchange, target), completed: noop, failed: noop };
+    const options = {
+      served: this.#served(target, encoded),
+      identity: this.#identity(exchange),
+      choice,
+      encoded,
+      observer,
+      collector,
+    };
+    try {
+      const left = { ...target, billsAfterCancel: false };
+      const reply = await StreamCall.open(this.context, exchange, left, options);
+      const { answer, usage } = await collected(streamOf(reply), collector);
+      return { answer, usage, impossibleUsage: undefined };
+    } catch (error) {
+      if (error instanceof LeftUnjudged) throw clientClosed();
+      throw error;
+    }
   }
 
   #unaryReply(
@@ -249,16 +281,10 @@ export class ProviderStage extends ExchangeHandler {
   }
 
   #decode(exchange: Exchange, body: Buffer, encoded: EncodedChat, choice: number): DecodedAnswer {
-    const decoded = decodeAnswer(this.context.dialect, body, {
+    return decodeAnswer(this.context.dialect, body, {
       callsMax: encoded.toolCallsMax,
       newId: (index) => madeCallId(this.#identity(exchange), choice, index),
     });
-    if (encoded.localStops.length === 0) return decoded;
-    const cutter = new StopCutter(encoded.localStops);
-    const content = cutter.push(decoded.answer.content) + cutter.flush();
-    return cutter.stopped
-      ? { ...decoded, answer: { ...decoded.answer, content, finishReason: 'stop' } }
-      : decoded;
   }
 
   #identity(exchange: Exchange): AnswerIdentity {
@@ -308,6 +334,8 @@ export class ProviderStage extends ExchangeHandler {
     this.logger.warn({ requestId: exchange.requestId, channel: target.channel, usage }, 'impossible usage');
   }
 }
+
+const noop = (): void => undefined;
 
 const streamOf = (reply: ExchangeReply): ReplyStream => {
   if (reply.kind === 'stream') return reply.body;
