@@ -16,6 +16,7 @@ export interface FaultRow {
 }
 
 const errors = (...codes: readonly string[]): readonly string[] => codes.map((code) => `error:${code}`);
+const CUTS = ['cut:0:eof', 'cut:0:close', 'cut:0:reset'];
 const UNAVAILABLE = [503, 'upstream_unavailable'] as const;
 const FAILED = [502, 'upstream_error'] as const;
 
@@ -30,7 +31,7 @@ export const FAULT_ROWS: readonly FaultRow[] = [
     faults: {
       deepseek: errors('401'),
       qwen: errors('invalid_api_key'),
-      glm: errors('401', '1000', '1001', '1002', '1003', '1005', '1314', '1315'),
+      glm: errors('401', '1000', '1001', '1002', '1003', '1004', '1005', '1314', '1315'),
       minimax: errors('1004', '2049', '1004:200'),
     },
   },
@@ -54,7 +55,7 @@ export const FAULT_ROWS: readonly FaultRow[] = [
     action: 'cool',
     shown: UNAVAILABLE,
     faults: {
-      qwen: errors('AllocationQuota.FreeTierOnly'),
+      qwen: errors('AllocationQuota.FreeTierOnly', 'free_allocated_quota'),
       glm: errors('1308', '1310', '1316', '1317', '1318', '1319', '1320', '1321'),
       minimax: errors('2056', '2062'),
     },
@@ -133,10 +134,10 @@ export const FAULT_ROWS: readonly FaultRow[] = [
     shown: [502, 'upstream_stream_cut'],
     streamOnly: true,
     faults: {
-      deepseek: ['cut:0:eof', 'cut:0:reset'],
-      qwen: ['cut:0:reset'],
-      glm: ['cut:0:reset'],
-      minimax: ['cut:0:reset'],
+      deepseek: CUTS,
+      qwen: CUTS,
+      glm: CUTS,
+      minimax: CUTS,
     },
   },
   {
@@ -149,7 +150,7 @@ export const FAULT_ROWS: readonly FaultRow[] = [
       deepseek: errors('content_risk'),
       qwen: errors('data_inspection_failed', 'DataInspectionFailed'),
       glm: errors('1301'),
-      minimax: errors('1026', '1027'),
+      minimax: errors('1026', '1026:500'),
     },
   },
   {
@@ -184,7 +185,12 @@ export const FAULT_ROWS: readonly FaultRow[] = [
     failsOver: false,
     action: 'keep',
     shown: [413, 'request_too_large'],
-    faults: { deepseek: errors('413'), qwen: errors('request_too_large'), glm: errors('435') },
+    faults: {
+      deepseek: errors('413'),
+      qwen: errors('request_too_large'),
+      glm: errors('435', '1214:413'),
+      minimax: errors('2013:413'),
+    },
   },
   {
     what: 'the model is not there, or not for us',

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import type { RawBehaviour } from '@tunan/simulator/testing';
 import { PROVIDER_IDS, type ExchangeReply, type ProviderId, type ReplySink } from '@tunan/contracts';
 import { errorBody, Fault } from '@tunan/kernel';
 import { anExchange, DataPlane, otherProvider, type FreshRouter } from './data-plane.js';
@@ -11,6 +12,30 @@ const MODELS: Readonly<Record<ProviderId, string>> = {
   qwen: 'qwen3.7-plus',
   glm: 'glm-4-plus',
   minimax: 'minimax-m3',
+};
+
+/** How each provider filters an answer of which nothing has been sent, and whether in a stream. */
+const FILTERED_AT_ONCE: Readonly<Record<ProviderId, [RawBehaviour, boolean][]>> = {
+  deepseek: [
+    [{ finish: 'content_filter', tokens: 0 }, true],
+    [{ finish: 'content_filter', tokens: 0 }, false],
+  ],
+  qwen: [
+    [{ fault: 'stream_error:0:data_inspection_failed' }, true],
+    [{ fault: 'error:output_inspection' }, true],
+    [{ fault: 'error:output_inspection' }, false],
+  ],
+  glm: [
+    [{ fault: 'stream_error:0:sensitive' }, true],
+    [{ finish: 'sensitive', tokens: 0 }, false],
+  ],
+  minimax: [
+    [{ fault: 'stream_error:0:1027' }, true],
+    ...['error:1027', 'error:1027:400', 'error:1027:500'].flatMap((fault): [RawBehaviour, boolean][] => [
+      [{ fault }, true],
+      [{ fault }, false],
+    ]),
+  ],
 };
 
 const faultOf = (reply: Promise<ExchangeReply>): Promise<Fault> =>
@@ -117,6 +142,32 @@ describe.each(PROVIDER_IDS)('what goes wrong at %s', (provider) => {
     const { text, fault } = await drain(await plane.attempt(primary, anExchange(model, {}, true)));
     expect(fault).toBeUndefined();
     expect(text).toContain('"finish_reason":"content_filter"');
+  });
+
+  // Nothing failed, so nothing else is tried: the client reads why there is no text, and another model might answer it.
+  it.each(FILTERED_AT_ONCE[provider])(
+    'an answer that is filtered before any of it comes is one that ends with content_filter: %j, streamed %s',
+    async (behaviour, stream) => {
+      router = await plane.router([primary, backup]);
+      plane.simulator.script({ provider }, behaviour);
+      const reply = await router.handle(anExchange(model, {}, stream));
+      expect(reply.served).toMatchObject({ channel: 'primary', fallback: false });
+      const text = reply.kind === 'unary' ? reply.body.toString() : (await drain(reply)).text;
+      expect(text).toContain('"finish_reason":"content_filter"');
+      expect(text).not.toMatch(/sensitive|inspection|inappropriate/);
+      expect(await router.credentialActions()).toEqual([]);
+    },
+  );
+
+  it('a stream that stalls before content took too long, and goes on to another channel', async () => {
+    const hasty = { ...primary, timeouts: { ...primary.timeouts, firstContentMs: 500 } };
+    router = await plane.router([hasty, backup]);
+    plane.simulator.script({ provider }, { fault: 'stall:0' });
+    const met = await faultOf(plane.attempt(hasty, anExchange(model, {}, true)));
+    expect(met.code).toBe('upstream_timeout');
+    const answer = await router.handle(anExchange(model, {}, true));
+    expect(answer).toMatchObject({ served: { channel: 'backup', fallback: true } });
+    expect([...new Set(await router.credentialActions())]).toEqual(['primary: count']);
   });
 
   if (provider === 'glm')

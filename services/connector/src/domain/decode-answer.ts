@@ -1,10 +1,10 @@
 import type { ReportedUsage } from '@tunan/contracts';
 import { readUsage, type ChatAnswer } from '@tunan/llm';
 import type { Dialect } from './dialect.js';
-import { isFailure, readFinishReason, shownReason } from './finish-reason.js';
+import { FILTERED_USAGE, isFailure, readFinishReason, shownReason } from './finish-reason.js';
 import { readLogprobs } from './stream-decoder.js';
 import { readToolCalls, type ToolCallOptions } from './tool-calls.js';
-import { providerFault, readErrorObject, vendorFault } from './vendor-error.js';
+import { providerFault, readErrorObject, vendorFault, type VendorError } from './vendor-error.js';
 import { parseVendorJson } from './vendor-json.js';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -19,8 +19,8 @@ export interface DecodedAnswer {
 }
 
 /**
- * Reads the JSON of a 2xx answer.
- * @throws Fault if it is none, or carries a failure
+ * Reads the JSON of an answer.
+ * @throws Fault if it is none, or carries a failure; that the answer was filtered is none
  */
 export const readAnswerJson = (dialect: Dialect, body: Buffer): Json => {
   const text = body.toString();
@@ -35,10 +35,13 @@ export const readAnswerJson = (dialect: Dialect, body: Buffer): Json => {
   if (typeof value !== 'object' || value === null)
     throw providerFault('upstream_error', `${dialect.id}: not an object`);
   const json = value as Json;
-  const error = (json['error'] == null ? null : readErrorObject(200, json)) ?? dialect.inBandError(json);
-  if (error !== null) throw vendorFault(dialect.id, error, dialect.classify);
+  const error = errorIn(dialect, json);
+  if (error !== null && !dialect.filtersAnswer(error)) throw vendorFault(dialect.id, error, dialect.classify);
   return json;
 };
+
+const errorIn = (dialect: Dialect, json: Json): VendorError | null =>
+  (json['error'] == null ? null : readErrorObject(200, json)) ?? dialect.inBandError(json);
 
 /**
  * Reads a whole chat answer.
@@ -46,6 +49,7 @@ export const readAnswerJson = (dialect: Dialect, body: Buffer): Json => {
  */
 export const decodeAnswer = (dialect: Dialect, body: Buffer, calls: ToolCallOptions): DecodedAnswer => {
   const json = readAnswerJson(dialect, body);
+  if (errorIn(dialect, json) !== null) return filteredAnswer(json);
   const choice: unknown = Array.isArray(json['choices']) ? json['choices'][0] : undefined;
   const message = typeof choice === 'object' && choice !== null ? (choice as Json)['message'] : undefined;
   if (typeof message !== 'object' || message === null)
@@ -55,6 +59,7 @@ export const decodeAnswer = (dialect: Dialect, body: Buffer, calls: ToolCallOpti
   if (isFailure(end)) throw providerFault(end, `${dialect.id}: finish reason ${String(word)}`);
   const said = message as Json;
   const toolCalls = readToolCalls(said['tool_calls'], calls);
+  const filtered = dialect.flagsFiltered(json);
   const usage = readUsage(json['usage']);
   return {
     answer: {
@@ -63,10 +68,26 @@ export const decodeAnswer = (dialect: Dialect, body: Buffer, calls: ToolCallOpti
       refusal: text(said['refusal']),
       toolCalls,
       logprobs: readLogprobs(logprobs),
-      finishReason: shownReason(end, toolCalls.length),
+      finishReason: filtered ? 'content_filter' : shownReason(end, toolCalls.length),
     },
     usage,
     impossibleUsage: usage?.impossible === true ? json['usage'] : undefined,
+  };
+};
+
+const filteredAnswer = (json: Json): DecodedAnswer => {
+  const usage = readUsage(json['usage']) ?? FILTERED_USAGE;
+  return {
+    answer: {
+      content: '',
+      reasoning: '',
+      refusal: '',
+      toolCalls: [],
+      logprobs: null,
+      finishReason: 'content_filter',
+    },
+    usage,
+    impossibleUsage: usage.impossible === true ? json['usage'] : undefined,
   };
 };
 

@@ -60,5 +60,9 @@ export interface Dialect {
   readonly finishReasons: Readonly<Record<string, FinishReason | FaultCode>>;
   /** The failure that a frame or body of a successful answer carries; null if it carries none. */
   readonly inBandError: (frame: Readonly<Record<string, unknown>>) => VendorError | null;
+  /** True if an error is about the answer: it was filtered, which ends it and is no failure. */
+  readonly filtersAnswer: (error: VendorError) => boolean;
+  /** True if the frame or body that ends an answer says elsewhere than in its finish reason that it was filtered. */
+  readonly flagsFiltered: (frame: Readonly<Record<string, unknown>>) => boolean;
   readonly classify: Classify;
 }

@@ -1,3 +1,4 @@
+import type { ReportedUsage } from '@tunan/contracts';
 import { isFaultCode, type FaultCode } from '@tunan/kernel';
 import type { FinishReason } from '@tunan/llm';
 import type { Dialect } from './dialect.js';
@@ -9,6 +10,9 @@ const OPENAI: Readonly<Record<string, FinishReason>> = {
   function_call: 'tool_calls',
   content_filter: 'content_filter',
 };
+
+/** Usage of an answer that was filtered before any of it came, where the provider does not say what it charges for it. */
+export const FILTERED_USAGE: ReportedUsage = { prompt: 0, cachedPrompt: 0, completion: 0, reasoning: 0 };
 
 /** How an answer ended. A fault code: it failed. Unknown words mean that it ended well. */
 export const readFinishReason = (word: string, dialect: Dialect): FinishReason | FaultCode =>

@@ -200,20 +200,59 @@ describe('StreamDecoder', () => {
     expect(decodeEvents('deepseek', ...events).fault).toBe('upstream_stream_cut');
   });
 
-  // Guarantee: a filter that stops an answer is its honest end; one that stops it at once refuses the request.
-  it('ends an answer that a filter stops, and refuses one that a filter stops at once', () => {
-    const error = {
+  // Guarantee: a filter that stops an answer is its honest end; one that stops the request refuses it.
+  it('ends an answer that a filter stops, also at once, and refuses a request that it stops', () => {
+    const filtered = (what: string) => ({
       error: {
-        message: 'Output data may contain inappropriate content.',
+        message: `${what} data may contain inappropriate content.`,
         type: 'data_inspection_failed',
         code: 'data_inspection_failed',
       },
-    };
-    expect(decodeEvents('qwen', chunk({ content: 'a' }), error)).toMatchObject({
+    });
+    expect(decodeEvents('qwen', chunk({ content: 'a' }), filtered('Output'))).toMatchObject({
       finishReason: 'content_filter',
       fault: undefined,
     });
-    expect(decodeEvents('qwen', error).fault).toBe('content_filter');
+    expect(decodeEvents('qwen', filtered('Output'))).toMatchObject({
+      finishReason: 'content_filter',
+      usage: { prompt: 0, completion: 0 },
+    });
+    expect(decodeEvents('qwen', filtered('Input')).fault).toBe('content_filter');
+  });
+
+  it('takes what MiniMax says of a filtered answer, in its three forms', () => {
+    const failure = (code: number, usage: object) => ({
+      id: '06098',
+      choices: null,
+      created: 1,
+      model: '',
+      object: 'chat.completion',
+      usage,
+      input_sensitive: false,
+      output_sensitive: code === 1027,
+      base_resp: { status_code: code, status_msg: 'new_sensitive' },
+    });
+    const zero = { total_tokens: 0, total_characters: 0, prompt_tokens: 0, completion_tokens: 0 };
+    const billed = { total_tokens: 15, prompt_tokens: 12, completion_tokens: 3 };
+    for (const [usage, prompt] of [
+      [zero, 0],
+      [{ total_tokens: 0, total_characters: 0 }, 0],
+      [billed, 12],
+    ] as const)
+      expect(decodeEvents('minimax', failure(1027, usage))).toMatchObject({
+        finishReason: 'content_filter',
+        usage: { prompt },
+      });
+    expect(decodeEvents('minimax', failure(1026, zero)).fault).toBe('content_filter');
+    // Zero in the frame of the failure is no figure for what came before it.
+    expect(decodeEvents('minimax', chunk({ content: 'a' }), failure(1027, zero))).toMatchObject({
+      finishReason: 'content_filter',
+      usage: null,
+    });
+    const flagged = chunk({ content: '' }, 'stop', { output_sensitive: true, output_sensitive_type: 1 });
+    expect(decodeEvents('minimax', chunk({ content: 'a' }), flagged).finishReason).toBe('content_filter');
+    const clean = chunk({ content: '' }, 'stop', { output_sensitive: false });
+    expect(decodeEvents('minimax', chunk({ content: 'a' }), clean).finishReason).toBe('stop');
   });
 
   it.each([

@@ -2,7 +2,7 @@ import type { ReportedUsage } from '@tunan/contracts';
 import type { Fault } from '@tunan/kernel';
 import { readUsage, SseReader, type ChatDelta, type FinishReason, type Logprobs } from '@tunan/llm';
 import type { Dialect } from './dialect.js';
-import { isFailure, readFinishReason, shownReason } from './finish-reason.js';
+import { FILTERED_USAGE, isFailure, readFinishReason, shownReason } from './finish-reason.js';
 import { ToolCalls, type ToolCallOptions } from './tool-calls.js';
 import {
   providerFault,
@@ -129,21 +129,21 @@ export class StreamDecoder {
   #frame(frame: Json): void {
     if (frame['error'] != null) {
       const error = readErrorObject(200, frame);
-      if (error !== null) return this.#vendorError(error);
+      if (error !== null) return this.#vendorError(error, frame);
     }
     const inBand = this.dialect.inBandError(frame);
-    if (inBand !== null) return this.#vendorError(inBand);
+    if (inBand !== null) return this.#vendorError(inBand, frame);
     const choices = frame['choices'];
     const choice: unknown = Array.isArray(choices) ? choices[0] : undefined;
-    if (typeof choice === 'object' && choice !== null)
-      this.#choice(choice as Json, frame['object'] === 'chat.completion');
+    if (typeof choice === 'object' && choice !== null) this.#choice(choice as Json, frame);
     if (frame['usage'] != null) this.#readUsage(frame['usage']);
     // Zero may be a placeholder that the real figures follow, so it alone completes nothing.
     if (this.#progress === 'finished' && this.#hasFigures) this.#progress = 'complete';
   }
 
-  /** @param whole the frame repeats the whole answer: its text counts only if there has been none before */
-  #choice(choice: Json, whole: boolean): void {
+  #choice(choice: Json, frame: Json): void {
+    // Such a frame repeats the whole answer: its text counts only if there has been none before.
+    const whole = frame['object'] === 'chat.completion';
     const delta = whole ? (this.#spoke ? null : choice['message']) : choice['delta'];
     if (typeof delta === 'object' && delta !== null) this.#delta(delta as Json, choice['logprobs']);
     const word = choice['finish_reason'];
@@ -151,7 +151,7 @@ export class StreamDecoder {
     if (typeof word !== 'string' || word === '') return;
     const end = readFinishReason(word, this.dialect);
     if (isFailure(end)) return this.#fail(providerFault(end, `${this.dialect.id}: finish reason ${word}`));
-    this.#reason = end;
+    this.#reason = this.dialect.flagsFiltered(frame) ? 'content_filter' : end;
     if (this.#progress === 'open') this.#progress = 'finished';
   }
 
@@ -185,10 +185,15 @@ export class StreamDecoder {
     return this.#usage !== null && this.#usage.prompt + this.#usage.completion > 0;
   }
 
-  /** A filter that stops an answer is its end; before any content it refuses the request. */
-  #vendorError(error: VendorError): void {
+  /** A filter that stops an answer is its end. Before any content it refuses the request, unless it says otherwise. */
+  #vendorError(error: VendorError, frame: Json = {}): void {
     const fault = vendorFault(this.dialect.id, error, this.dialect.classify);
-    if (fault.code !== 'content_filter' || !this.#spoke) return this.#fail(fault);
+    const filtered = this.#spoke ? fault.code === 'content_filter' : this.dialect.filtersAnswer(error);
+    if (!filtered) return this.#fail(fault);
+    if (!this.#spoke) {
+      this.#readUsage(frame['usage']);
+      this.#usage ??= FILTERED_USAGE;
+    }
     this.#reason = 'content_filter';
     this.#progress = 'complete';
   }

@@ -120,7 +120,8 @@ describe('when the client leaves', () => {
   it.each<[string, Script, string]>([
     ['refuses for its limits', json(429, { error: { message: 'slow down' } }), 'upstream_rate_limited'],
     ['fails', json(500, {}), 'upstream_error'],
-    ['answers with nothing', json(200, ''), 'upstream_overloaded'],
+    ['answers with nothing', json(200, ''), 'upstream_stream_cut'],
+    ['answers with blanks', json(200, '\n\n'), 'upstream_overloaded'],
     ['sends an error as its first event', events({ error: { message: 'boom' } }), 'upstream_error'],
     ['breaks off before content', events(delta({ role: 'assistant' })), 'upstream_stream_cut'],
     ['drops the connection', (response) => void response.destroy(), 'upstream_error'],

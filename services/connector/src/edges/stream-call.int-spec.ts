@@ -159,7 +159,8 @@ describe('a streamed call', () => {
 
   // Guarantee: what fails before content is a rejection, so that the router can go elsewhere unnoticed.
   it.each([
-    ['an empty stream', events(), 'upstream_overloaded'],
+    ['an empty stream', events(), 'upstream_stream_cut'],
+    ['a stream of blanks', events('\n\n'), 'upstream_overloaded'],
     ['a stream without content', events(delta({ role: 'assistant', content: '' })), 'upstream_stream_cut'],
     [
       'an error event',

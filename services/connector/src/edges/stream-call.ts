@@ -90,6 +90,8 @@ export class StreamCall extends UpstreamCall implements ReplyStream {
   readonly #tokensMax: number;
   readonly #calls: ToolCallOptions;
   #mode: 'unknown' | 'events' | 'json' = 'unknown';
+  /** Blanks came, and nothing else yet. */
+  #blanks = false;
   #json: Buffer[] = [];
   #jsonBytes = 0;
   /** Frames of the chunk at hand. */
@@ -163,19 +165,32 @@ export class StreamCall extends UpstreamCall implements ReplyStream {
   }
 
   protected override answerBytes(chunk: Buffer): void {
-    if (this.#mode === 'unknown') this.#mode = modeOf(chunk);
+    if (this.#mode === 'unknown') this.#begin(chunk);
     if (this.#mode === 'json') return this.#collect(chunk);
     this.#decoder.push(chunk);
     this.#advance();
   }
 
+  #begin(chunk: Buffer): void {
+    this.#mode = modeOf(chunk);
+    this.#blanks = this.#mode === 'unknown';
+  }
+
   protected override answerEnds(): void {
     if (this.#mode === 'json') return this.#takeJson();
-    // A provider that held the connection open and never began.
-    if (this.#mode === 'unknown')
-      return this.fail(providerFault('upstream_overloaded', `${this.context.dialect.id}: an empty stream`));
+    if (this.#mode === 'unknown') return this.#endsUnbegun();
     this.#decoder.end();
     this.#advance();
+  }
+
+  /** Blanks only: the provider held the connection open and never began. Nothing at all: the stream was cut. */
+  #endsUnbegun(): void {
+    const { id } = this.context.dialect;
+    this.fail(
+      this.#blanks
+        ? providerFault('upstream_overloaded', `${id}: a blank stream`)
+        : providerFault('upstream_stream_cut', `${id}: an empty stream`),
+    );
   }
 
   protected override failed(fault: Fault): void {

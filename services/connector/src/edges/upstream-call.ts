@@ -47,8 +47,8 @@ export abstract class UpstreamCall implements Dispatcher.DispatchHandler {
     this.watchdog = new Watchdog(context.clock, (expiry) => this.expired(expiry));
   }
 
-  /** A successful answer begins. */
-  protected abstract answerBegins(contentType: string): void;
+  /** An answer begins. */
+  protected abstract answerBegins(): void;
   protected abstract answerBytes(chunk: Buffer): void;
   protected abstract answerEnds(): void;
   /** The call failed; nothing follows. */
@@ -133,7 +133,7 @@ export abstract class UpstreamCall implements Dispatcher.DispatchHandler {
     this.#status = status;
     this.#headers = headers;
     this.watchdog.bytes();
-    if (this.#successful) this.answerBegins(String(headers['content-type'] ?? ''));
+    if (this.#successful) this.answerBegins();
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -151,13 +151,22 @@ export abstract class UpstreamCall implements Dispatcher.DispatchHandler {
     if (this.#over) return;
     if (this.#successful) return this.answerEnds();
     const { dialect, clock } = this.context;
-    const error = readErrorBody(this.#status, Buffer.concat(this.#errorChunks).toString());
+    const body = Buffer.concat(this.#errorChunks);
+    const error = readErrorBody(this.#status, body.toString());
+    if (dialect.filtersAnswer(error)) return this.#takeAnswer(body);
     const retryAfter = this.#headers['retry-after'];
     const retryAfterMs = readRetryAfter(
       typeof retryAfter === 'string' ? retryAfter : undefined,
       clock.nowMs(),
     );
     this.fail(vendorFault(dialect.id, error, dialect.classify, retryAfterMs));
+  }
+
+  /** What came under an error's status is an answer all the same. */
+  #takeAnswer(body: Buffer): void {
+    this.answerBegins();
+    this.answerBytes(body);
+    if (!this.#over) this.answerEnds();
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {

@@ -45,5 +45,7 @@ export const deepseek: Dialect = {
   messages: { systemFirst: false, userRequired: false, reasoning: 'with-tool-calls' },
   finishReasons: { insufficient_system_resource: 'upstream_overloaded', aborted: 'upstream_error' },
   inBandError: () => null,
+  filtersAnswer: () => false,
+  flagsFiltered: () => false,
   classify,
 };

@@ -127,6 +127,7 @@ const qwen: readonly (readonly [number, string | object, FaultCode])[] = [
     'upstream_rejected',
   ],
   [413, openai('x'), 'request_too_large'],
+  [404, openai('x', '', 'model_not_supported'), 'upstream_model_missing'],
   [500, openai('x', '', 'InternalError.Algo'), 'upstream_error'],
   [500, openai('x', '', 'InternalError.Timeout'), 'upstream_timeout'],
   [503, openai('x', '', 'ModelServingError'), 'upstream_overloaded'],
@@ -147,6 +148,8 @@ const glm: readonly (readonly [number, string | object, FaultCode])[] = [
   [400, openai('The max_tokens parameter is illegal.', '', '1210'), 'invalid_value'],
   [400, openai('x', '', '1261'), 'context_length_exceeded'],
   [400, openai('x', '', '1301'), 'content_filter'],
+  [401, openai('x', '', '1004'), 'upstream_auth'],
+  [413, openai('x', '', '1214'), 'request_too_large'],
   [403, openai('x', '', '1220'), 'upstream_model_missing'],
   [500, openai('x', '', '1234'), 'upstream_error'],
 ];
@@ -182,6 +185,7 @@ const minimax: readonly (readonly [number, string | object, FaultCode])[] = [
   [400, envelope('bad_request_error', 'invalid params, temperature (2013)'), 'invalid_value'],
   [429, envelope('rate_limit_error', 'slow down (1002)'), 'upstream_rate_limited'],
   [429, envelope('rate_limit_error', 'no number'), 'upstream_rate_limited'],
+  [413, envelope('bad_request_error', 'invalid params, body too large (2013)'), 'request_too_large'],
   [402, envelope('insufficient_balance_error', 'x'), 'upstream_quota'],
 ];
 

@@ -54,6 +54,8 @@ const BY_CODE: Readonly<Record<string, FaultCode | Verdict>> = {
 const classify: Classify = ({ status, code, message }) => {
   if (code === '1214' && /modelCode/i.test(message)) return 'upstream_model_missing';
   const known = Object.hasOwn(BY_CODE, code) ? BY_CODE[code] : undefined;
+  // 1214 is a bad parameter mostly, and also a body that is too large.
+  if (status === 413) return 'request_too_large';
   if (known !== undefined) return known;
   if (status === 429) return CONCURRENCY;
   return status === 400 ? 'invalid_value' : undefined;
@@ -80,5 +82,7 @@ export const glm: Dialect = {
     model_context_window_exceeded: 'length',
   },
   inBandError: () => null,
+  filtersAnswer: () => false,
+  flagsFiltered: () => false,
   classify,
 };

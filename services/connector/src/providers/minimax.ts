@@ -40,8 +40,13 @@ const BY_TYPE: Readonly<Record<string, FaultCode | Verdict>> = {
 /** In an error body the code is the number in brackets that ends the message. */
 const TRAILING_CODE = /\((\d{4})\)\s*$/;
 
-const classify: Classify = ({ status, code, type, message }) => {
-  const number = TRAILING_CODE.exec(message)?.[1] ?? code;
+const codeOf = ({ code, message }: VendorError): string => TRAILING_CODE.exec(message)?.[1] ?? code;
+
+const classify: Classify = (error) => {
+  const { status, type, message } = error;
+  const number = codeOf(error);
+  // The code of a bad parameter comes with it.
+  if (status === 413) return 'request_too_large';
   if (number === '2013' && /context window/i.test(message)) return 'context_length_exceeded';
   if (number === '2013' && /\bmodel\b/i.test(message)) return 'upstream_model_missing';
   const known = Object.hasOwn(BY_CODE, number) ? BY_CODE[number] : BY_TYPE[type];
@@ -78,5 +83,8 @@ export const minimax: Dialect = {
   messages: { systemFirst: true, userRequired: true, reasoning: 'keep' },
   finishReasons: { tool_call: 'tool_calls' },
   inBandError,
+  // 1026 is about the request.
+  filtersAnswer: (error) => codeOf(error) === '1027',
+  flagsFiltered: (frame) => frame['output_sensitive'] === true,
   classify,
 };

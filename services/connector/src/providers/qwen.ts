@@ -57,5 +57,8 @@ export const qwen: Dialect = {
   messages: { systemFirst: true, userRequired: true, reasoning: 'drop' },
   finishReasons: {},
   inBandError: () => null,
+  // "Output data may contain inappropriate content.", under the code of a filtered request.
+  filtersAnswer: (error) => /output data/i.test(error.message) && classify(error) === 'content_filter',
+  flagsFiltered: () => false,
   classify,
 };

@@ -17,6 +17,7 @@ const FAILURES: Readonly<Record<string, Failure>> = {
   '1001': { status: 401, message: 'Header中未收到Authentication参数，无法进行身份验证' },
   '1002': { status: 401, message: 'Authorization Token非法，请确认Authorization Token正确传递。' },
   '1003': { status: 401, message: 'Authentication Token已过期' },
+  '1004': { status: 401, message: 'Authentication Token验证失败' },
   '1005': { status: 401, message: '账户需要二次验证' },
   '1113': { status: 429, message: '余额不足或无可用资源包,请充值。' },
   '1200': { status: 500, message: 'API 调用失败' },

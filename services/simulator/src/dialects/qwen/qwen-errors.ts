@@ -5,6 +5,8 @@ interface Failure {
   readonly message: string;
   /** `error.type` where it is not the code. */
   readonly type?: string;
+  /** The code that is sent, where several failures share one. */
+  readonly code?: string;
 }
 
 const RATE = 'Requests rate limit exceeded, please try again later.';
@@ -39,6 +41,16 @@ const FAILURES: Readonly<Record<string, Failure>> = {
     status: 429,
     message: 'You exceeded your current quota, please check your plan and billing details.',
   },
+  free_allocated_quota: {
+    status: 429,
+    message: 'Free allocated quota exceeded.',
+    code: 'insufficient_quota',
+  },
+  output_inspection: {
+    status: 400,
+    message: 'Output data may contain inappropriate content.',
+    code: 'data_inspection_failed',
+  },
   data_inspection_failed: { status: 400, message: 'Input data may contain inappropriate content.' },
   DataInspectionFailed: { status: 400, message: 'Input data may contain inappropriate content.' },
   invalid_parameter_error: {
@@ -50,6 +62,7 @@ const FAILURES: Readonly<Record<string, Failure>> = {
     status: 400,
     type: INVALID,
     message: '<400> InternalError.Algo.InvalidParameter: Range of input length should be [1, 1000000]',
+    code: 'invalid_parameter_error',
   },
   request_too_large: { status: 413, type: INVALID, message: 'Exceeded limit on max bytes per request body' },
   InternalError: { status: 500, message: 'An internal error has occured, please try again later.' },
@@ -97,8 +110,8 @@ const envelope = (
 
 /** The answer for one of the provider's codes. */
 export const qwenError = (code: string, context: ErrorContext): Reply => {
-  const failure = FAILURES[code] ?? { status: 400, message: code };
-  const sent = code === 'context_length' ? 'invalid_parameter_error' : code;
+  const failure: Failure = FAILURES[code] ?? { status: 400, message: code };
+  const sent = failure.code ?? code;
   return envelope(context.status ?? failure.status, sent, failure.type ?? sent, failure.message, context);
 };
 
