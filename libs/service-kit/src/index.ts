@@ -1,5 +1,7 @@
 export * from './catalog-view.js';
 export * from './health.js';
+export * from './http/client-network.js';
+export * from './http/connection-limit.js';
 export * from './http/error-response.js';
 export * from './http/listener.js';
 export * from './http/peer-set.js';

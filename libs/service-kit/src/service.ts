@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { BlockList } from 'node:net';
 import type { ConfigOf, ConfigSchema } from '@tunan/config';
 import type { ContractSpec, ExchangeHandler, Port, ServiceName } from '@tunan/contracts';
 import type { Clock } from '@tunan/kernel';
@@ -42,6 +43,8 @@ export interface HttpSurface {
   /** Path prefixes, each starting with `/`; the longest match wins. */
   readonly prefixes: readonly string[];
   handle(request: IncomingMessage, response: ServerResponse): void;
+  /** Peers that many clients come through: the listener's bound per address is not for them. */
+  readonly trustedProxies?: BlockList;
 }
 
 /** Calls that a running service answers. */

@@ -1,4 +1,5 @@
-import { BlockList, isIP, isIPv4 } from 'node:net';
+import { BlockList, isIP } from 'node:net';
+import { clientNetwork, isListed, plainAddress } from '@tunan/service-kit';
 
 /**
  * Proxies in front of this process whose `X-Forwarded-For` counts, from addresses and networks (`10.0.0.0/8`).
@@ -29,31 +30,13 @@ export const clientAddress = (
   forwardedFor: string | string[] | undefined,
   trusted: BlockList,
 ): string => {
-  let address = plain(peer);
+  let address = plainAddress(peer);
   const text = Array.isArray(forwardedFor) ? forwardedFor.join(',') : (forwardedFor ?? '');
   const hops = text === '' ? [] : text.split(',').slice(-FORWARDED_MAX);
-  while (hops.length > 0 && isTrusted(address, trusted)) {
-    const hop = plain(hops.pop()!.trim());
+  while (hops.length > 0 && isListed(address, trusted)) {
+    const hop = plainAddress(hops.pop()!.trim());
     if (isIP(hop) === 0) break;
     address = hop;
   }
-  return isIPv4(address) ? address : network64(address);
-};
-
-/** An IPv4 address that arrived on an IPv6 socket is the same address. */
-const plain = (address: string): string => (address.startsWith('::ffff:') ? address.slice(7) : address);
-
-const isTrusted = (address: string, trusted: BlockList): boolean => {
-  const family = isIP(address);
-  return family !== 0 && trusted.check(address, family === 4 ? 'ipv4' : 'ipv6');
-};
-
-const network64 = (address: string): string => {
-  const [head = '', tail] = address.split('%', 1)[0]!.split('::');
-  const groups = head === '' ? [] : head.split(':');
-  if (tail !== undefined) {
-    const rest = tail === '' ? 0 : tail.split(':').length;
-    while (groups.length < 8 - rest) groups.push('0');
-  }
-  return `${groups.slice(0, 4).join(':')}::/64`;
+  return clientNetwork(address);
 };

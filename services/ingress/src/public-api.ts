@@ -115,6 +115,7 @@ export class PublicApi {
     return {
       listener: 'public',
       prefixes: PREFIXES,
+      trustedProxies: this.options.trustedProxies,
       handle: (request, response) => this.#fastify.routing(request, response),
     };
   }

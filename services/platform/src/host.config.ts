@@ -47,6 +47,10 @@ export const hostConfig = configSchema({
   TUNAN_HEADERS_MS_MAX: integer(1_000, 600_000).default(15_000),
   /** A client that takes nothing of a finished answer for this long is disconnected, in milliseconds. */
   TUNAN_WRITE_STALL_MS: integer(1_000, 600_000).default(60_000),
+  /** Connections to the public API at once: more are answered 503. Streams need as many to providers, and open files. */
+  TUNAN_CONNECTIONS_MAX: integer(1, 1_000_000).default(8_192),
+  /** The same of one IPv4 address or IPv6 /64, trusted proxies excepted: 429. */
+  TUNAN_CONNECTIONS_PER_ADDRESS_MAX: integer(1, 1_000_000).default(2_048),
   TUNAN_DATA_DIR: z.string().min(1).default('.tunan'),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).optional(),
   /** Without it, mode embedded brings its own PostgreSQL. */

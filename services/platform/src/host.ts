@@ -171,8 +171,10 @@ export class Host {
     for (const surface of instance.surfaces) this.#mount(surface);
   }
 
-  #mount({ listener, prefixes, handle }: HttpSurface): void {
-    for (const prefix of prefixes) this.#listeners![listener]?.mount(prefix, handle);
+  #mount({ listener, prefixes, handle, trustedProxies }: HttpSurface): void {
+    const to = this.#listeners![listener];
+    for (const prefix of prefixes) to?.mount(prefix, handle);
+    if (trustedProxies !== undefined) to?.trust(trustedProxies);
   }
 
   #mountOps(): void {

@@ -1,5 +1,5 @@
 import type { ServiceName } from '@tunan/contracts';
-import { Listener, ListenError } from '@tunan/service-kit';
+import { Listener, ListenError, type ConnectionBounds } from '@tunan/service-kit';
 import { INTERNAL_PORTS, SIMULATOR_PORT } from './host.config.js';
 import type { HostOptions } from './host-options.js';
 
@@ -28,7 +28,12 @@ const PORT_MAX = 65_535;
 export const openListeners = async (options: HostOptions, internal: boolean): Promise<Listeners> => {
   const { settings, mode, definitions } = options;
   const { host } = settings;
-  const make = (name: string, port: number, requestTimeoutMs: number): Listener =>
+  const make = (
+    name: string,
+    port: number,
+    requestTimeoutMs: number,
+    connections?: ConnectionBounds,
+  ): Listener =>
     new Listener({
       name,
       host: host.TUNAN_HOST,
@@ -36,11 +41,15 @@ export const openListeners = async (options: HostOptions, internal: boolean): Pr
       requestTimeoutMs,
       headersTimeoutMs: Math.min(host.TUNAN_HEADERS_MS_MAX, requestTimeoutMs),
       writeStallMs: host.TUNAN_WRITE_STALL_MS,
+      connections,
     });
   const targets: readonly ServiceName[] = definitions.map(({ name }) => name);
 
   const publicListener = targets.some((name) => PUBLIC_SERVICES.includes(name))
-    ? make('public', host.TUNAN_PORT, host.TUNAN_REQUEST_MS_MAX)
+    ? make('public', host.TUNAN_PORT, host.TUNAN_REQUEST_MS_MAX, {
+        max: host.TUNAN_CONNECTIONS_MAX,
+        perAddressMax: host.TUNAN_CONNECTIONS_PER_ADDRESS_MAX,
+      })
     : undefined;
   const publicUrl = await publicListener?.listen();
   const publicPort = publicUrl === undefined ? host.TUNAN_PORT : Number(new URL(publicUrl).port);

@@ -52,8 +52,8 @@ interface Connection {
   readonly closed: Promise<void>;
 }
 
-const open = (port: number): Connection => {
-  const socket = connect(port, '127.0.0.1');
+const open = (port: number, localAddress = '127.0.0.1'): Connection => {
+  const socket = connect({ port, host: '127.0.0.1', localAddress });
   let text = '';
   socket.on('data', (bytes: Buffer) => (text += bytes.toString('latin1')));
   socket.on('error', () => undefined);
@@ -195,6 +195,36 @@ describe('a connection', () => {
     expect(statuses(await talk(port, declared))).toEqual(['413']);
     const chunk = `10000\r\n${'x'.repeat(65_536)}\r\n`;
     expect(statuses(await talk(port, CHUNKED, ...Array<string>(17).fill(chunk)))).toEqual(['413']);
+  });
+
+  it('beyond the bound is refused unread, and taken again once others have ended', async () => {
+    const port = await listen({ connections: { max: 3, perAddressMax: 2 } });
+    const ask = `GET /echo HTTP/1.1\r\n${HOST}\r\n`;
+    const taken = ['127.0.0.1', '127.0.0.1', '127.0.0.2'].map((address) => open(port, address));
+    for (const { socket, text } of taken) {
+      socket.write(ask);
+      await eventually('an answer', () => text().includes('/echo'));
+    }
+    for (const [address, status] of [
+      ['127.0.0.1', '503'],
+      ['127.0.0.3', '503'],
+    ] as const) {
+      const refused = open(port, address);
+      refused.socket.write(ask);
+      await refused.closed;
+      expect(statuses(refused.text())).toEqual([status]);
+      expect(refused.text()).toMatch(/^retry-after: 1\r$/m);
+    }
+    taken[2]!.socket.destroy();
+    await eventually('there is room', async () => {
+      const third = open(port, '127.0.0.1');
+      await third.closed;
+      return statuses(third.text())[0] === '429';
+    });
+    expect(await talk(port, LAST).catch(() => '')).toContain(' 429 ');
+    const other = open(port, '127.0.0.3');
+    other.socket.write(ask);
+    await eventually('an answer', () => other.text().includes('/echo'));
   });
 
   it('whose client takes nothing of a finished answer is ended; one that only takes it slowly is not', async () => {

@@ -1,7 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo, BlockList, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { Fault } from '@tunan/kernel';
+import { errorHeaders, Fault } from '@tunan/kernel';
+import { ConnectionLimit, type ConnectionBounds } from './connection-limit.js';
 import { sendFault } from './error-response.js';
 import { formFault, HEADERS_MAX } from './request-form.js';
 import { answerUnreadable, endWith } from './unreadable-request.js';
@@ -21,6 +22,8 @@ export interface ListenerOptions {
   readonly headersTimeoutMs: number;
   /** A client that takes no byte of an answer that is otherwise complete for this long has gone, in milliseconds. */
   readonly writeStallMs: number;
+  /** Without them, as many as the process can have. */
+  readonly connections?: ConnectionBounds | undefined;
 }
 
 const HEADER_BYTES_MAX = 16 * 1024;
@@ -30,6 +33,8 @@ const KEEP_ALIVE_MS = 75_000;
 const IDLE_SWEEP_MS = 100;
 const STALL_CHECK_MS = 5_000;
 const CLOSE = { connection: 'close' } as const;
+/** Connections beyond the bound that are told so at the same time; further ones are closed without a word. */
+const REFUSED_CONNECTIONS_MAX = 256;
 
 /** A port cannot be listened on. */
 export class ListenError extends Error {}
@@ -44,12 +49,15 @@ export class ListenError extends Error {}
 export class Listener {
   readonly #server: Server;
   readonly #routes: { readonly prefix: string; readonly handle: RequestHandler }[] = [];
+  readonly #limit: ConnectionLimit;
   readonly #sockets = new Set<Socket>();
   /** The answer to the last request of each connection. */
   readonly #answers = new WeakMap<Duplex, ServerResponse>();
   #open = false;
 
   constructor(private readonly options: ListenerOptions) {
+    const bounds = options.connections ?? { max: Infinity, perAddressMax: Infinity };
+    this.#limit = new ConnectionLimit(bounds);
     this.#server = createServer(
       {
         maxHeaderSize: HEADER_BYTES_MAX,
@@ -66,10 +74,8 @@ export class Listener {
     );
     // Node drops what is above without a word; one more shows that there was more.
     this.#server.maxHeadersCount = HEADERS_MAX + 1;
-    this.#server.on('connection', (socket: Socket) => {
-      this.#sockets.add(socket);
-      socket.once('close', () => this.#sockets.delete(socket));
-    });
+    if (Number.isFinite(bounds.max)) this.#server.maxConnections = bounds.max + REFUSED_CONNECTIONS_MAX;
+    this.#server.on('connection', (socket: Socket) => this.#takeConnection(socket));
     this.#server.on('clientError', (error, socket) =>
       answerUnreadable(error, socket, this.#answers.get(socket)),
     );
@@ -89,6 +95,11 @@ export class Listener {
         CLOSE,
       ),
     );
+  }
+
+  /** Names the peers that many clients come through: they have no bound of their own. */
+  trust(proxies: BlockList): void {
+    this.#limit.trust(proxies);
   }
 
   get name(): string {
@@ -141,6 +152,24 @@ export class Listener {
     });
     clearInterval(sweep);
     clearTimeout(force);
+  }
+
+  #takeConnection(socket: Socket): void {
+    let leave: () => void;
+    try {
+      // A peer that has gone already has no address.
+      leave = this.#limit.enter(socket.remoteAddress ?? '');
+    } catch (error) {
+      // Nothing that it sends is read.
+      socket.pause();
+      const fault = Fault.from(error);
+      return endWith(socket, fault, errorHeaders(fault));
+    }
+    this.#sockets.add(socket);
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      leave();
+    });
   }
 
   /**
