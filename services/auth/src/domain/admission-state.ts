@@ -97,10 +97,15 @@ export class AdmissionState {
   readonly #wanted = new Set<string>();
   /** What was admitted before this was not seen by this life of the store from its beginning. */
   readonly #openedAtMs: number;
+  /** Accounts that were read since the last commit: what the file says of them may be older still. */
+  #read: string[] = [];
   #ackedSeq: number;
   #lastSeq: number;
 
-  /** @param unverified accounts that are cold until Postgres was read; without it all of which anything is stored */
+  /**
+   * @param unverified accounts of whose state at rest Postgres was not read yet; they are cold. Without it all of which
+   * anything is stored
+   */
   constructor(
     clock: Clock,
     private readonly limits: StoreLimits,
@@ -128,6 +133,12 @@ export class AdmissionState {
   /** What must be written before the answers of the operations since the last call may be given. */
   takeChanges(): Changes {
     return this.#book.takeChanges();
+  }
+
+  /** The changes that were taken are at rest. */
+  committed(): void {
+    for (const accountId of this.#read) this.unverified.delete(accountId);
+    this.#read = [];
   }
 
   admit(request: Admission): AdmissionResult {
@@ -369,7 +380,7 @@ export class AdmissionState {
 
   #verify(account: AccountState): void {
     account.verified = true;
-    this.unverified.delete(account.id);
+    if (this.unverified.has(account.id)) this.#read.push(account.id);
   }
 
   #loadRecord(record: RequestRecord): void {

@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { TestClock } from '@tunan/kernel/testing';
+import type { Commit } from './journal.js';
 import { codecOf, type ArgumentsOf, type OperationName } from './operation-codec.js';
 import { StoreHost, type OperationRow } from './store-host.js';
-import { ACCOUNT, anAdmission, aPublication, aSettlement } from './testing/builders.js';
+import { ACCOUNT, aHold, aLedger, anAdmission, aPublication, aSettlement } from './testing/builders.js';
 import { TEST_LIMITS } from './testing/memory-admission-store.js';
 import { MemoryJournal } from './testing/memory-journal.js';
 
@@ -57,6 +58,42 @@ describe('StoreHost', () => {
     for (let failures = 0; failures < 3; failures += 1)
       expect(host.run([row('settle', aSettlement(hold))])).toEqual([[false, 'the journal is full']]);
     expect(host.run([row('settle', aSettlement(hold))])[0]![0]).toBe(true);
+  });
+
+  // Guarantee: a file that may be an older copy sells nothing, also where what was read from Postgres could not be kept.
+  it('keeps an account cold whose reading could not be committed', () => {
+    host = new StoreHost(new TestClock(), TEST_LIMITS, journal);
+    const read = (): readonly unknown[] =>
+      host.run([
+        row('publish', [aPublication({ ledger: aLedger({ version: 2, balance: 0n }) })], host.generation),
+      ])[0]!;
+    const admit = () => host.apply('admit', [anAdmission()]).outcome;
+    expect(admit()).toBe('cold');
+    journal.failNext(1);
+    expect(read()).toEqual([false, 'the journal is full']);
+    expect(admit()).toBe('cold');
+    expect(read()[0]).toBe(true);
+    expect(admit()).toBe('denied');
+    // What a commit has kept stays read, whatever happens to the next one.
+    journal.failNext(1);
+    host.run([row('void', 'request-x', ACCOUNT, true)]);
+    expect(admit()).toBe('denied');
+  });
+
+  it('has a batch wait for the disk exactly if it settles', () => {
+    const durable: boolean[] = [];
+    class Recording extends MemoryJournal {
+      override commit(commit: Commit): void {
+        durable.push(commit.durable);
+        super.commit(commit);
+      }
+    }
+    host = new StoreHost(new TestClock(), TEST_LIMITS, new Recording());
+    host.run([row('admit', anAdmission()), row('settle', aSettlement(aHold())), row('admit', anAdmission())]);
+    host.run([row('admit', anAdmission()), row('void', 'request-x', ACCOUNT, true)]);
+    host.apply('renew', [aHold(), 1]);
+    host.apply('settle', [aSettlement(aHold())]);
+    expect(durable).toEqual([true, false, false, true]);
   });
 
   // Guarantee: one operation that can't be carried out does not fail its neighbours, nor leave half of itself.

@@ -76,12 +76,13 @@ export class StoreHost {
 
   #commit(durable: boolean): void {
     this.journal.commit({ ...this.#state.takeChanges(), ackedSeq: this.#state.ackedSeq, durable });
+    this.#state.committed();
     this.#stale = false;
   }
 
   #catchUp(): void {
     if (!this.#stale) return;
-    // What was verified before is verified still: it is the same file.
+    // What was verified by an earlier commit is verified still: it is the same file.
     this.#state = this.#load(this.#state.unverified);
     this.#stale = false;
   }
