@@ -81,6 +81,51 @@ describe('SqliteJournal', () => {
     host.close();
   });
 
+  // Guarantee: what left the outbox does not come back with a restart, wherever the log was folded.
+  it.each([1, 2, 3, 4, 5])('keeps what is acknowledged through a fold after %d rows', (foldRows) => {
+    const fold = (): StoreHost =>
+      new StoreHost(new TestClock(), TEST_LIMITS, new SqliteJournal({ file, bytesMax: GENEROUS, foldRows }));
+    let host = fold();
+    host.apply('publish', [[aPublication()], host.generation]);
+    settleOne(host);
+    settleOne(host);
+    const [first] = host.apply('readOutbox', [1]);
+    host.apply('ackOutbox', [first!.seq]);
+    host.close();
+    host = fold();
+    expect(host.apply('stats', [])).toMatchObject({ pending: 2, outboxDepth: 1, tombstones: 2 });
+    host.close();
+  });
+
+  // Guarantee: no settlement is missing after a loss of power. SQLite waits for the disk at a commit under FULL alone.
+  it('waits for the disk at the commits that ask for it, and at no other', () => {
+    let database: DatabaseSync | undefined;
+    class Watched extends DatabaseSync {
+      constructor(...args: ConstructorParameters<typeof DatabaseSync>) {
+        super(...args);
+        // eslint-disable-next-line @typescript-eslint/no-this-alias
+        database = this;
+      }
+    }
+    const journal = new SqliteJournal({ file, bytesMax: GENEROUS }, Watched);
+    journal.load();
+    const modes = [true, false, false, true, true].map((durable) => {
+      const hold = aHold();
+      const held = { kind: 'held', hold, lowered: false, deliveredTokens: 0, leaseEndsMs: 0 } as const;
+      journal.commit({
+        accounts: new Set(),
+        records: new Map([[hold.requestId, held]]),
+        ackedSeq: 0,
+        durable,
+      });
+      return database!.prepare('PRAGMA synchronous').get()!['synchronous'];
+    });
+    const [FULL, NORMAL] = [2, 1];
+    expect(modes).toEqual([FULL, NORMAL, NORMAL, FULL, FULL]);
+    expect(database!.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' });
+    journal.close();
+  });
+
   it('forgets in the file what the state machine forgot', () => {
     const clock = new TestClock();
     let host = new StoreHost(clock, TEST_LIMITS, new SqliteJournal({ file, bytesMax: GENEROUS }));

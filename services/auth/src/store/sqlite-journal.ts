@@ -81,10 +81,10 @@ export class SqliteJournal extends Journal {
   #durable = true;
 
   /** @throws StoreLockedError if another process has the file open */
-  constructor({ file, bytesMax, foldRows = FOLD_ROWS }: SqliteJournalOptions) {
+  constructor({ file, bytesMax, foldRows = FOLD_ROWS }: SqliteJournalOptions, Database = DatabaseSync) {
     super();
     this.#foldRows = foldRows;
-    this.#database = open(file, bytesMax);
+    this.#database = open(new Database(file, { timeout: 0 }), file, bytesMax);
     this.#statements = Object.fromEntries(
       Object.entries(STATEMENTS).map(([name, sql]) => [name, this.#database.prepare(sql)]),
     ) as Record<keyof typeof STATEMENTS, StatementSync>;
@@ -197,8 +197,7 @@ const REMOVED = 'removed';
 /** What the log says of one request: its record, or that it was forgotten. */
 type LogRow = RecordRow | readonly [typeof REMOVED, requestId: string];
 
-const open = (file: string, bytesMax: number): DatabaseSync => {
-  const database = new DatabaseSync(file, { timeout: 0 });
+const open = (database: DatabaseSync, file: string, bytesMax: number): DatabaseSync => {
   try {
     // The lock is taken by the first transaction and kept until the process ends, however it ends.
     database.exec(`
