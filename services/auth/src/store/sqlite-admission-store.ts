@@ -8,7 +8,7 @@ import { OperationQueue, type OpenChannel, type QueueOptions } from './operation
  * own. One host per data folder; a second one is refused by the file's lock.
  */
 export class SqliteAdmissionStore extends MachineAdmissionStore {
-  private constructor(private readonly queue: OperationQueue) {
+  protected constructor(private readonly queue: OperationQueue) {
     super();
   }
 

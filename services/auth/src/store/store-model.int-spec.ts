@@ -1,4 +1,4 @@
 import { describeStoreModel } from './testing/describe-store-model.js';
-import { openSqliteHarness } from './testing/sqlite-harness.js';
+import { aFileDisk } from './testing/disk.js';
 
-describeStoreModel('SqliteAdmissionStore', openSqliteHarness, 100);
+describeStoreModel('SqliteAdmissionStore', aFileDisk, 2_000);

@@ -1,4 +1,4 @@
 import { describeStoreModel } from './testing/describe-store-model.js';
-import { openMemoryHarness } from './testing/memory-harness.js';
+import { aMemoryDisk } from './testing/disk.js';
 
-describeStoreModel('MemoryAdmissionStore', openMemoryHarness, 5_000);
+describeStoreModel('the store over a journal in memory', aMemoryDisk, 3_500);

@@ -71,13 +71,18 @@ export class ReferenceLedger {
   }
 
   /** The state of an account, and which of these events it contains. */
-  publication(accountId: string, eventIds: readonly string[]): Publication {
+  record(accountId: string, eventIds: readonly string[]) {
     const { balance, spent, requests, version, profile, spentByKey } = this.books(accountId);
     return {
       accountId,
       ledger: { version, balance, spent, requests, spentByKey: Object.fromEntries(spentByKey) },
       profile,
-      appliedEventIds: eventIds.filter((eventId) => this.applied.has(eventId)),
+      appliedEventIds: eventIds.filter((eventId) => this.applied.get(eventId)?.data.accountId === accountId),
     };
+  }
+
+  /** The same as news of it. */
+  publication(accountId: string, eventIds: readonly string[]): Publication {
+    return this.record(accountId, eventIds);
   }
 }

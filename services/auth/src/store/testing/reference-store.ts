@@ -1,4 +1,5 @@
 import type { AccountProfile, Hold, LedgerState, Limits, Publication } from '@tunan/contracts';
+import type { Clock } from '@tunan/kernel';
 import type { Admission } from '../../domain/hold.js';
 import type {
   AdmissionResult,
@@ -45,13 +46,18 @@ export class ReferenceStore {
   readonly requests = new Map<string, Request>();
   readonly accounts = new Map<string, Account>();
   readonly wanted = new Set<string>();
-  nowMs: number;
-  #openedMs: number;
+  /** Requests that were purged: what they are told from then on is not promised to be what they were told before. */
+  readonly forgotten = new Set<string>();
+  /** What was admitted before was admitted by an earlier life of the store. */
+  openedMs: number;
   #seq = 0;
 
-  constructor(startMs: number) {
-    this.nowMs = startMs;
-    this.#openedMs = startMs;
+  constructor(private readonly clock: Pick<Clock, 'nowMs'>) {
+    this.openedMs = clock.nowMs();
+  }
+
+  get nowMs(): number {
+    return this.clock.nowMs();
   }
 
   account(accountId: string): Account {
@@ -157,13 +163,14 @@ export class ReferenceStore {
     return { outcome: 'renewed', leaseMs: TEST_LIMITS.leaseMs };
   }
 
-  settle({ kind, hold, charge, booked }: Settlement): SettlementResult {
+  settle({ kind, hold, charge, lapsesAtMs, booked }: Settlement): SettlementResult {
     const known = this.requests.get(hold.requestId);
     if (known !== undefined && known.state === kind)
       return { outcome: 'settled', charge: known.charge!, repeated: true };
     if (kind === 'lost' && (known?.state !== 'held' || known.leaseEndsMs > this.nowMs))
       return { outcome: 'refused' };
-    const seenFromItsStart = known !== undefined && hold.admittedAtMs >= this.#openedMs;
+    if (lapsesAtMs !== undefined && lapsesAtMs <= this.nowMs) return { outcome: 'refused' };
+    const seenFromItsStart = known !== undefined && hold.admittedAtMs >= this.openedMs;
     if (kind === 'final' && charge.cost > hold.amount && !seenFromItsStart && booked !== true)
       return {
         outcome: 'uncertain',
@@ -264,11 +271,16 @@ export class ReferenceStore {
     for (const request of this.requests.values()) if (request.seq <= throughSeq) request.acked = true;
   }
 
-  /** Events that have been pending for longer than this. */
-  stale(olderThanMs: number): string[] {
+  /** Pending events that ended longer ago than this, oldest first. */
+  stale(olderThanMs: number): { accountId: string; eventId: string; acked: boolean }[] {
     return [...this.requests.entries()]
       .filter(([, { pending, endedAtMs }]) => pending && endedAtMs <= this.nowMs - olderThanMs)
-      .map(([requestId, { state }]) => `${requestId}:${state}`);
+      .sort(([, a], [, b]) => a.seq - b.seq)
+      .map(([requestId, { hold, state, acked }]) => ({
+        accountId: hold.accountId,
+        eventId: `${requestId}:${state}`,
+        acked,
+      }));
   }
 
   purge(): number {
@@ -277,26 +289,45 @@ export class ReferenceStore {
       const old = request.endedAtMs <= this.nowMs - TEST_LIMITS.tombstoneMs;
       if (request.state === 'held' || !old || request.pending || !request.acked) continue;
       this.requests.delete(requestId);
+      this.forgotten.add(requestId);
       purged += 1;
     }
     return purged;
   }
 
   /**
-   * Reads and leases do not outlive the store's process; what is wanted has to be asked for again; what the store had
-   * been told of an account counts only once it is read again.
+   * The state was read again. Reads and leases do not outlive that, what is wanted has to be asked for again; and what
+   * a new process finds of an account counts only once it is read from Postgres again.
    */
-  restart(): void {
-    this.#openedMs = this.nowMs;
+  reload(opened: boolean): void {
+    this.openedMs = this.nowMs;
     for (const request of this.requests.values()) request.leaseEndsMs = this.nowMs + TEST_LIMITS.leaseMs;
     for (const [accountId, account] of this.accounts) {
       const { ledger, profile, factor } = account;
       account.reads = [];
+      if (!opened) continue;
       account.verified =
         [ledger, profile, factor].every((part) => part === undefined) &&
         this.#of(accountId, null).length === 0;
     }
     this.wanted.clear();
+  }
+
+  /** What is available after charges that are pending; undefined for an account that is not hot. */
+  left(accountId: string): bigint | undefined {
+    if (!this.isHot(accountId)) return undefined;
+    return this.account(accountId).ledger!.balance - this.sum(accountId, null, 'pending');
+  }
+
+  stats(): { holds: number; pending: number; tombstones: number; outboxDepth: number } {
+    const requests = [...this.requests.values()];
+    const holds = requests.filter(({ state }) => state === 'held').length;
+    return {
+      holds,
+      pending: requests.filter(({ pending }) => pending).length,
+      tombstones: requests.length - holds,
+      outboxDepth: this.outbox().length,
+    };
   }
 
   /** Null: the key has no cap. */
