@@ -47,6 +47,24 @@ describe('StoreRepair', () => {
     ]);
   });
 
+  // Guarantee: charges that Postgres never contains, such as events that were put aside, keep nobody from his turn.
+  it('comes to every account, however many charges stay pending before it', async () => {
+    for (let count = 0; count < 2_000; count += 1) await store.settle(aSettlement(aHold()));
+    await store.settle(aSettlement(aHold({ accountId: 'acc_2' })));
+    clock.advance(60_000);
+    for (let round = 0; round < 6; round += 1) await repair.run();
+    expect(refreshed).toEqual([['acc_1'], ['acc_1'], ['acc_2'], ['acc_1'], ['acc_1'], ['acc_2']]);
+  });
+
+  it('does not stay at accounts that can’t be read', async () => {
+    for (let count = 0; count < 1_000; count += 1) await store.settle(aSettlement(aHold()));
+    await store.settle(aSettlement(aHold({ accountId: 'acc_2' })));
+    clock.advance(60_000);
+    fail = true;
+    for (let round = 0; round < 2; round += 1) await expect(repair.run()).rejects.toThrow('away');
+    expect(refreshed).toEqual([['acc_1'], ['acc_2']]);
+  });
+
   it('reads cold accounts that were asked for', async () => {
     await store.admit(anAdmission({ accountId: 'acc_7' }));
     expect(await repair.run()).toBe(1);

@@ -8,12 +8,14 @@ const BATCH = 1_000;
 const PAGES_MAX = 10_000;
 
 /**
- * Has accounts read again of which the store may not know the truth. It looks at what is and remembers nothing, so a
- * round that fails is made good by the next one.
+ * Has accounts read again of which the store may not know the truth. It looks at what is, and remembers only where it goes
+ * on, so a round that fails is made good by a later one.
  */
 export class StoreRepair {
   /** True until every account that the store knows has been read: its file may be an older copy. */
   #allUnread = true;
+  /** Where the next round goes on: charges that stay pending must not keep those behind them from their turn. */
+  #staleCursor: string | null = null;
 
   constructor(
     private readonly store: Pick<AdmissionStore, 'stalePending' | 'takeWanted' | 'accountIds'>,
@@ -28,14 +30,15 @@ export class StoreRepair {
   }
 
   /**
-   * One round: accounts with a charge that has been pending for long, and cold accounts that were asked for; the first
+   * One round: accounts with a charge that has been pending for long, a page of them in turn, and cold accounts that were asked for; the first
    * round, and the one after `readAllAgain`, begins with every account that the store knows.
    * @returns number of accounts that were read
    * @throws Fault
    */
   async run(): Promise<number> {
     const all = this.#allUnread ? await this.#readAll() : 0;
-    const stale = await this.store.stalePending(this.staleMs, BATCH);
+    const { events: stale, next } = await this.store.stalePending(this.staleMs, this.#staleCursor, BATCH);
+    this.#staleCursor = next;
     const wanted = await this.store.takeWanted(BATCH);
     const accountIds = new Set([...stale.map(({ accountId }) => accountId), ...wanted]);
     if (accountIds.size > 0) await this.refresher.refresh([...accountIds]);

@@ -22,6 +22,7 @@ import type {
   ExpiredHold,
   InspectionResult,
   PendingEvent,
+  PendingPage,
   RenewalResult,
   Settlement,
   SettlementResult,
@@ -44,7 +45,7 @@ export interface StoreLimits {
   readonly leaseMs: number;
   /** How long an ended request is remembered. */
   readonly tombstoneMs: number;
-  /** Most ended requests that are remembered; beyond, the oldest are forgotten early. */
+  /** Most ended requests that are remembered; beyond, those that are done the longest are forgotten early. */
   readonly tombstonesMax: number;
   /** Most unacknowledged usage events; at this number nothing more is admitted. */
   readonly outboxMax: number;
@@ -52,6 +53,9 @@ export interface StoreLimits {
 
 /** Accounts that were asked for, most that are remembered. */
 const WANTED_MAX = 10_000;
+
+/** Ended requests beyond the cap that one operation forgets: a step stays short, and what was too many shrinks. */
+const FORGOTTEN_MAX = 2;
 
 /** How long an observed prompt factor holds. */
 const PROMPT_FACTOR_MS = 24 * 3_600_000;
@@ -295,14 +299,19 @@ export class AdmissionState {
       .map(pendingEvent);
   }
 
-  stalePending(olderThanMs: number, limit: number): PendingEvent[] {
+  stalePending(olderThanMs: number, cursor: string | null, limit: number): PendingPage {
     const beforeMs = this.#time.nowMs() - olderThanMs;
-    const stale: PendingEvent[] = [];
+    const events: PendingEvent[] = [];
+    // Pending events are in the order of their places, so the last one's place is a cursor.
+    let last = cursor === null ? 0 : Number(cursor);
     for (const record of this.#book.pending.values()) {
-      if (record.endedAtMs > beforeMs || stale.length >= limit) break;
-      stale.push(pendingEvent(record));
+      if (record.endedAtMs > beforeMs) break;
+      if (record.seq <= last) continue;
+      if (events.length >= limit) return { events, next: String(last) };
+      events.push(pendingEvent(record));
+      last = record.seq;
     }
-    return stale;
+    return { events, next: null };
   }
 
   deliveredPending(olderThanMs: number, limit: number): PendingEvent[] {
@@ -345,7 +354,9 @@ export class AdmissionState {
     let purged = 0;
     for (const record of this.#book.ended.values()) {
       if (record.endedAtMs > beforeMs || purged >= limit) break;
-      if (this.#forget(record)) purged += 1;
+      if (!this.#book.done.has(record.requestId)) continue;
+      this.#book.forget(record);
+      purged += 1;
     }
     return purged;
   }
@@ -414,15 +425,9 @@ export class AdmissionState {
 
   #remember(record: EndedRecord, former: RequestRecord | undefined): void {
     this.#book.put(record, former, record.endedAtMs);
-    if (this.#book.ended.size <= this.limits.tombstonesMax) return;
-    const [oldest] = this.#book.ended.values();
-    this.#forget(oldest!);
-  }
-
-  #forget(record: EndedRecord): boolean {
-    if (record.pending || record.detail !== null) return false;
-    this.#book.forget(record);
-    return true;
+    const { ended, done } = this.#book;
+    const excess = Math.min(ended.size - this.limits.tombstonesMax, FORGOTTEN_MAX);
+    for (const oldest of firstOf(done.values(), excess)) this.#book.forget(oldest);
   }
 
   #applied(eventId: string): void {

@@ -72,6 +72,13 @@ export interface PendingEvent {
   readonly eventId: string;
 }
 
+/** Some of the pending events of a store. */
+export interface PendingPage {
+  readonly events: readonly PendingEvent[];
+  /** Where the next page begins; null if this is the last. */
+  readonly next: string | null;
+}
+
 /** The ledger balance that a store has of an account. */
 export interface StoredBalance {
   readonly accountId: string;

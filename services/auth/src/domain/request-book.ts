@@ -27,6 +27,8 @@ export class RequestBook {
   /** In order of their end. */
   readonly #ended = new Map<string, EndedRecord>();
   readonly #pending = new Map<string, EndedRecord>();
+  /** Ended, applied and acknowledged: nothing is left to do. In the order in which they came to that. */
+  readonly #done = new Map<string, EndedRecord>();
   readonly #outbox = new Map<number, EndedRecord>();
   #dirtyAccounts = new Set<AccountState>();
   #dirtyRecords = new Map<string, RequestRecord | null>();
@@ -45,6 +47,11 @@ export class RequestBook {
 
   get pending(): ReadonlyMap<string, EndedRecord> {
     return this.#pending;
+  }
+
+  /** Ended requests that may be forgotten, those first that are done the longest. */
+  get done(): ReadonlyMap<string, EndedRecord> {
+    return this.#done;
   }
 
   /** Records whose usage event is not acknowledged, by place. */
@@ -92,6 +99,7 @@ export class RequestBook {
     if (!record.pending) return;
     this.#unpend(record.requestId, record);
     record.pending = false;
+    this.#noteDone(record);
     this.#dirtyRecords.set(record.requestId, record);
   }
 
@@ -102,11 +110,13 @@ export class RequestBook {
   acknowledged(record: EndedRecord): void {
     this.#outbox.delete(record.seq);
     record.detail = null;
+    this.#noteDone(record);
   }
 
-  /** Forgets an ended request. Only for a record that is neither pending nor in the outbox. */
+  /** Forgets an ended request. Only for one that is done. */
   forget(record: EndedRecord): void {
     this.#ended.delete(record.requestId);
+    this.#done.delete(record.requestId);
     this.#dirtyRecords.set(record.requestId, null);
   }
 
@@ -134,6 +144,7 @@ export class RequestBook {
   #end(requestId: string, record: EndedRecord): void {
     this.#ended.set(requestId, record);
     if (record.detail !== null) this.#outbox.set(record.seq, record);
+    this.#noteDone(record);
     if (!record.pending) return;
     this.#pending.set(requestId, record);
     const account = this.account(record.accountId);
@@ -145,6 +156,7 @@ export class RequestBook {
   #leave(requestId: string, record: RequestRecord): void {
     if (record.kind === 'ended') {
       this.#ended.delete(requestId);
+      this.#done.delete(requestId);
       this.#outbox.delete(record.seq);
       if (record.pending) this.#unpend(requestId, record);
       return;
@@ -155,6 +167,10 @@ export class RequestBook {
       counters.live -= 1;
       counters.held -= record.hold.amount;
     }
+  }
+
+  #noteDone(record: EndedRecord): void {
+    if (!record.pending && record.detail === null) this.#done.set(record.requestId, record);
   }
 
   #unpend(requestId: string, record: EndedRecord): void {

@@ -6,6 +6,7 @@ import type {
   ExpiredHold,
   InspectionResult,
   PendingEvent,
+  PendingPage,
   RenewalResult,
   Settlement,
   SettlementResult,
@@ -106,8 +107,8 @@ export abstract class AdmissionStore {
   /** Pending events of these accounts. */
   abstract pendingOf(accountIds: readonly string[]): Promise<readonly PendingEvent[]>;
 
-  /** Pending events that were settled longer ago than this, oldest first. */
-  abstract stalePending(olderThanMs: number, limit: number): Promise<readonly PendingEvent[]>;
+  /** Pending events that were settled longer ago than this, oldest first, a page at a time. */
+  abstract stalePending(olderThanMs: number, cursor: string | null, limit: number): Promise<PendingPage>;
 
   /** Pending events of that age whose delivery was acknowledged: Postgres should contain them. */
   abstract deliveredPending(olderThanMs: number, limit: number): Promise<readonly PendingEvent[]>;

@@ -6,6 +6,7 @@ import type {
   ExpiredHold,
   InspectionResult,
   PendingEvent,
+  PendingPage,
   RenewalResult,
   Settlement,
   SettlementResult,
@@ -80,8 +81,8 @@ export abstract class MachineAdmissionStore extends AdmissionStore {
     return this.#patient('pendingOf', accountIds);
   }
 
-  override stalePending(olderThanMs: number, limit: number): Promise<readonly PendingEvent[]> {
-    return this.#patient('stalePending', olderThanMs, limit);
+  override stalePending(olderThanMs: number, cursor: string | null, limit: number): Promise<PendingPage> {
+    return this.#patient('stalePending', olderThanMs, cursor, limit);
   }
 
   override deliveredPending(olderThanMs: number, limit: number): Promise<readonly PendingEvent[]> {

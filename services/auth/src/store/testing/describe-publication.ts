@@ -247,11 +247,13 @@ export const describePublication = (open: OpenHarness): void => {
       await harness.advance(30_000);
       await settleOne();
       await harness.advance(30_001);
-      expect(await store.stalePending(60_000, 10)).toEqual([
-        { accountId: ACCOUNT, eventId: finalEventId(first.requestId) },
-      ]);
-      expect(await store.stalePending(10_000, 1)).toHaveLength(1);
-      expect(await store.stalePending(10_000, 10)).toHaveLength(2);
+      const event = { accountId: ACCOUNT, eventId: finalEventId(first.requestId) };
+      expect(await store.stalePending(60_000, null, 10)).toEqual({ events: [event], next: null });
+      const { events, next } = await store.stalePending(10_000, null, 1);
+      expect(events).toEqual([event]);
+      const { events: rest, next: end } = await store.stalePending(10_000, next, 1);
+      expect([rest.length, end]).toEqual([1, null]);
+      expect(rest).not.toEqual(events);
     });
 
     it('is named by account', async () => {
@@ -312,6 +314,27 @@ export const describePublication = (open: OpenHarness): void => {
       await heat(store);
       await grant(store, { requestId: 'a' });
       expect(await store.admit(anAdmission({ requestId: 'b' }))).toEqual({ outcome: 'ended' });
+    });
+
+    // Guarantee: charges that Postgres never contains, such as events that were put aside, do not undo the bound.
+    it('forgets others where the oldest may not be, and more of them once they may', async () => {
+      await harness.close();
+      harness = await open({ tombstonesMax: 3 });
+      store = harness.store;
+      await heat(store);
+      const stuck = await settleOne();
+      for (let count = 0; count < 10; count += 1) await store.void(`voided-${count}`, ACCOUNT, false);
+      expect(await store.stats()).toMatchObject({ tombstones: 3, pending: 1, outboxDepth: 1 });
+      expect(await store.settle(aSettlement(stuck))).toMatchObject({ repeated: true });
+
+      const others = [await settleOne(), await settleOne(), await settleOne(), await settleOne()];
+      expect(await store.stats()).toMatchObject({ tombstones: 5, pending: 5 });
+      await store.ackOutbox(0, Number.MAX_SAFE_INTEGER);
+      const ids = others.map(({ requestId }) => finalEventId(requestId));
+      await heat(store, { ledger: aLedger({ version: 2 }), appliedEventIds: ids });
+      for (let count = 0; count < 3; count += 1) await store.void(`voided-later-${count}`, ACCOUNT, false);
+      expect(await store.stats()).toMatchObject({ tombstones: 3, pending: 1, outboxDepth: 0 });
+      expect(await store.settle(aSettlement(stuck))).toMatchObject({ repeated: true });
     });
   });
 

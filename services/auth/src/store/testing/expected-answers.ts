@@ -102,13 +102,14 @@ const RULES: { readonly [Name in OperationName]: Rule<Name> } = {
       .sort(),
     seen: (pending) => pending.map(({ eventId }) => eventId).sort(),
   }),
-  stalePending: (reference, [olderThanMs, limit]) =>
-    same(
-      reference
-        .stale(olderThanMs)
-        .slice(0, limit)
-        .map(({ accountId, eventId }) => ({ accountId, eventId })),
-    ),
+  stalePending: (reference, [olderThanMs, cursor, limit]) => {
+    const stale = reference.stale(olderThanMs).filter(({ seq }) => seq > Number(cursor ?? 0));
+    const page = stale.slice(0, limit);
+    return same({
+      events: page.map(({ accountId, eventId }) => ({ accountId, eventId })),
+      next: stale.length > limit ? String(page.at(-1)!.seq) : null,
+    });
+  },
   deliveredPending: (reference, [olderThanMs, limit]) =>
     same(
       reference

@@ -272,13 +272,14 @@ export class ReferenceStore {
   }
 
   /** Pending events that ended longer ago than this, oldest first. */
-  stale(olderThanMs: number): { accountId: string; eventId: string; acked: boolean }[] {
+  stale(olderThanMs: number): { accountId: string; eventId: string; seq: number; acked: boolean }[] {
     return [...this.requests.entries()]
       .filter(([, { pending, endedAtMs }]) => pending && endedAtMs <= this.nowMs - olderThanMs)
       .sort(([, a], [, b]) => a.seq - b.seq)
-      .map(([requestId, { hold, state, acked }]) => ({
+      .map(([requestId, { hold, state, seq, acked }]) => ({
         accountId: hold.accountId,
         eventId: `${requestId}:${state}`,
+        seq,
         acked,
       }));
   }

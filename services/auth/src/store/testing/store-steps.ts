@@ -297,11 +297,15 @@ const findUsage = step('find usage', fc.record({ index, accountId }), (world, fa
 
 const look = step(
   'look',
-  fc.record({ olderThanMs: fc.nat(100_000), limit: fc.integer({ min: 1, max: 5 }) }),
-  ({ store }, { olderThanMs, limit }) =>
+  fc.record({
+    olderThanMs: fc.nat(100_000),
+    cursor: fc.option(fc.nat(20).map(String)),
+    limit: fc.integer({ min: 1, max: 5 }),
+  }),
+  ({ store }, { olderThanMs, cursor, limit }) =>
     Promise.all([
       store.stats(),
-      store.stalePending(olderThanMs, limit),
+      store.stalePending(olderThanMs, cursor, limit),
       store.deliveredPending(olderThanMs, limit),
       store.agedHolds(olderThanMs, 1_000),
       store.balancesOf(ACCOUNTS),
