@@ -64,7 +64,7 @@ const ask = async (directive: string, body: Record<string, unknown> = {}): Promi
 // Not a race that is usually won: at the moment of each write the file has the entry already.
 describe('the log file, whenever bytes are sent', () => {
   it('has the plan of a stream before its headers and the end before its last bytes', async () => {
-    const all = await ask('tokens=4 chunk_delay_ms=2', { stream: true });
+    const all = await ask('tokens=4 chunks_per_write=1', { stream: true });
     expect(all[0]).toMatchObject({ what: 'flushHeaders', logged: ['accepted', 'answering'] });
     expect(all.length).toBeGreaterThan(4);
     for (const { bytes, logged: events } of all)
