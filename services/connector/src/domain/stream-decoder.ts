@@ -3,6 +3,7 @@ import type { Fault } from '@tunan/kernel';
 import { readUsage, SseReader, type ChatDelta, type FinishReason, type Logprobs } from '@tunan/llm';
 import type { Dialect } from './dialect.js';
 import { FILTERED_USAGE, isFailure, readFinishReason, shownReason } from './finish-reason.js';
+import { FrameForm, onlyText } from './frame-form.js';
 import { ToolCalls, type ToolCallOptions } from './tool-calls.js';
 import {
   providerFault,
@@ -33,6 +34,8 @@ type Json = Readonly<Record<string, unknown>>;
 export class StreamDecoder {
   readonly #reader = new SseReader((data, name) => this.#event(data, name));
   readonly #calls: ToolCalls;
+  /** Of the last frame that was parsed and said nothing but its text. */
+  #form: FrameForm | undefined;
   #progress: StreamProgress = 'open';
   #reason: FinishReason | undefined;
   /** A finish reason came that says nothing. */
@@ -115,18 +118,20 @@ export class StreamDecoder {
     if (this.#ended || data === '') return;
     if (data === DONE) return this.#close();
     if (name === 'error') return this.#vendorError(readErrorBody(200, data));
+    const text = this.#form?.textOf(data);
+    if (text !== undefined) return this.onDelta(textDelta(this.#form!, text));
     let frame: unknown;
     try {
       frame = parseVendorJson(data);
     } catch {
       frame = undefined;
     }
-    if (typeof frame === 'object' && frame !== null) this.#frame(frame as Json);
+    if (typeof frame === 'object' && frame !== null) this.#frame(frame as Json, data);
     else
       this.#fail(providerFault('upstream_stream_cut', `${this.dialect.id}: an event is not a JSON object`));
   }
 
-  #frame(frame: Json): void {
+  #frame(frame: Json, data: string): void {
     if (frame['error'] != null) {
       const error = readErrorObject(200, frame);
       if (error !== null) return this.#vendorError(error, frame);
@@ -139,6 +144,8 @@ export class StreamDecoder {
     if (frame['usage'] != null) this.#readUsage(frame['usage']);
     // Zero may be a placeholder that the real figures follow, so it alone completes nothing.
     if (this.#progress === 'finished' && this.#hasFigures) this.#progress = 'complete';
+    const member = onlyText(frame);
+    if (member !== undefined) this.#form = FrameForm.of(data, member) ?? this.#form;
   }
 
   #choice(choice: Json, frame: Json): void {
@@ -198,6 +205,14 @@ export class StreamDecoder {
     this.#progress = 'complete';
   }
 }
+
+const textDelta = ({ member }: FrameForm, text: string): ChatDelta => ({
+  content: member === 'content' ? text : '',
+  reasoning: member === 'reasoning_content' ? text : '',
+  refusal: '',
+  toolCalls: NO_CALLS,
+  logprobs: null,
+});
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 
