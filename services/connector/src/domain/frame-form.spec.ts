@@ -118,10 +118,8 @@ describe('the form of frames', () => {
 
   it.each([
     ['nothing', { content: '' }],
-    ['an escape', { content: 'a\n' }],
-    ['a quote', { content: '"' }],
     ['another member', { content: 'a', role: 'assistant' }],
-    ['a longer end', { content: 'a"}],"x":[{"y":"' }],
+    ['a longer end', { content: 'a', more: 'b' }],
   ])('does not take a frame with %s for one of its own', (_what, next) => {
     const form = FrameForm.of(JSON.stringify(frame({ content: 'Hi' })), 'content');
     expect(form?.textOf(JSON.stringify(frame(next)))).toBeUndefined();
