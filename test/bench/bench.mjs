@@ -9,7 +9,7 @@ import { control } from './arms/control.mjs';
 import { direct } from './arms/direct.mjs';
 import { Gateway, startCommand } from './arms/gateway.mjs';
 import { nginx } from './arms/nginx.mjs';
-import { CORES } from './child-process.mjs';
+import { CORES, stopChildren } from './child-process.mjs';
 import { measure, measureMemory, warmUp } from './measure.mjs';
 import { profile } from './profile.mjs';
 import { renderTable } from './report.mjs';
@@ -129,7 +129,8 @@ const machine = (flags) => ({
 
 const progress = (step) => process.stderr.write(`${step} …\n`);
 
-main().catch((error) => {
+main().catch(async (error) => {
   console.error(`bench: ${error.message}`);
+  await stopChildren();
   process.exit(1);
 });

@@ -15,10 +15,15 @@ const pinned = (core, command, args) =>
   CORES === undefined ? [command, args] : ['taskset', ['-c', String(CORES[core]), command, ...args]];
 
 const running = new Set();
+
+/** Stops all children that run, as they would be at the end: a gateway then stops its Postgres. */
+export const stopChildren = () => Promise.all([...running].map((child) => child.stop()));
+
 process.once('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
+  for (const child of running) child.process.kill('SIGKILL');
 });
-for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+  process.once(signal, () => void stopChildren().then(() => process.exit(1)));
 
 /** A child process of the bench, in a session of its own: schedulers share a machine out by session. Ends with it. */
 export class Child {
@@ -39,8 +44,8 @@ export class Child {
     this.process.once('error', (error) => (this.#output += error.message));
     this.process.stdin.on('error', () => undefined);
     if (favoured) favour(this.process.pid);
-    running.add(this.process);
-    void this.exited.then(() => running.delete(this.process));
+    running.add(this);
+    void this.exited.then(() => running.delete(this));
   }
 
   get pid() {
@@ -79,11 +84,11 @@ const favour = (pid) => {
 const POLL_MS = 20;
 
 /** Waits until `condition` holds. @throws Error after `ms`, naming `what` was waited for */
-export const until = async (condition, ms, what) => {
+export const until = async (condition, ms, what, pollMs = POLL_MS) => {
   const endMs = performance.now() + ms;
   while (!(await condition())) {
     if (performance.now() > endMs) throw new Error(`waited ${ms} ms for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    await new Promise((resolve) => setTimeout(resolve, pollMs));
   }
 };
 

@@ -1,9 +1,12 @@
+import { DIALECTS, LARGE } from './scenarios.mjs';
 import { summary } from './statistics.mjs';
 
 /** C0 ÷ nginx on a machine where the control is what it should be. */
 const CONTROL_RANGE = [2.4, 3.3];
 const SAME_MAX = 0.03;
 const RIG_SHARE_MAX = 0.85;
+/** What a KB may cost more in a request of four times the size: above it, cost grows faster than the size. */
+const LINEAR_MAX = 1.2;
 
 /** The figures, with the bar that must be met and the aim. `values`: one per round. */
 const figures = ({ rounds, memory }) => {
@@ -33,14 +36,14 @@ const figures = ({ rounds, memory }) => {
       values: ratio('unary'),
       control: cpu('unary', 'control'),
     },
-    {
-      name: 'paced stream, CPU per chunk',
+    ...['paced', ...DIALECTS.map((provider) => `paced-${provider}`)].map((scenario) => ({
+      name: `${scenario.replace('paced', 'paced stream').replace('-', ' of ')}, CPU per chunk`,
       unit: '× C0',
       bar: 1.35,
       aim: 1.1,
-      values: ratio('paced'),
-      control: cpu('paced', 'control'),
-    },
+      values: ratio(scenario),
+      control: cpu(scenario, 'control'),
+    })),
     ...latency('first byte of a stream, 1 connection', 'first-byte-stream'),
     ...latency('first byte of a unary answer, 1 connection', 'first-byte-unary'),
     {
@@ -59,6 +62,17 @@ const figures = ({ rounds, memory }) => {
       values: over('prompt-chinese'),
       control: cpu('prompt-chinese', 'control'),
     },
+    ...Object.entries(LARGE).map(([kind, sizes]) => {
+      const [smallest, largest] = [sizes.at(0), sizes.at(-1)];
+      const small = over(`${kind}-${smallest}`);
+      return {
+        name: `${kind} of ${largest} KB, CPU over C0 per KB against ${smallest} KB`,
+        unit: '×',
+        bar: LINEAR_MAX,
+        aim: 1,
+        values: over(`${kind}-${largest}`).map((us, round) => us / largest / (small[round] / smallest)),
+      };
+    }),
     { name: 'rejected key, CPU', unit: 'µs', bar: 120, aim: 45, values: cpu('rejected-key', 'gateway') },
     ...attackFigures(rounds),
     ...(memory === undefined

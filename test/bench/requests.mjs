@@ -8,7 +8,6 @@ const PARAGRAPH =
   'Nobody had asked the carrier; the note of the 17th carries no signature and names another gate.\n';
 const PARAGRAPH_CHINESE =
   '客户在三号和十七号各被扣款一次,第二笔没有签收单,我们需要核对运单并说明哪一笔是正确的。\n';
-const PROMPT_BYTES = 100_000;
 
 const http = (apiKey, body) => {
   const bytes = Buffer.from(JSON.stringify(body));
@@ -21,7 +20,7 @@ const http = (apiKey, body) => {
 
 const chat = (apiKey, order, messages, more = {}) =>
   http(apiKey, {
-    model: 'deepseek-chat',
+    model: MODELS.deepseek,
     messages: [{ role: 'system', content: `You are a careful assistant. ${order}` }, ...messages],
     temperature: 0.2,
     max_tokens: 512,
@@ -30,20 +29,32 @@ const chat = (apiKey, order, messages, more = {}) =>
 
 const question = [{ role: 'user', content: QUESTION }];
 
-/** A small unary request: about 0.5 KB, answered with about 1 KB. */
-export const unary = (apiKey) => chat(apiKey, '{{unary}}', question);
+/** A model of each provider that has a channel there, and whose stream is passed through. */
+export const MODELS = {
+  deepseek: 'deepseek-chat',
+  qwen: 'qwen3.7-max',
+  glm: 'glm-4-plus',
+  minimax: 'minimax-m2.7',
+};
+
+/** A small unary request: about 0.5 KB, answered with about 1 KB, or with a text of so many KB. */
+export const unary = (apiKey, answerKb) =>
+  chat(apiKey, answerKb === undefined ? '{{unary}}' : `{{unary ${answerKb}}}`, question);
 
 /** A stream of `chunks` content chunks, `paceUs` microseconds apart, with the usage chunk at its end. */
-export const stream = (apiKey, chunks, paceUs) =>
-  chat(apiKey, `{{stream ${chunks} ${paceUs}}}`, question, {
+export const stream = (apiKey, chunks, paceUs, provider = 'deepseek') =>
+  chat(apiKey, `{{stream ${chunks} ${paceUs} ${provider}}}`, question, {
+    model: MODELS[provider],
     stream: true,
     stream_options: { include_usage: true },
+    max_tokens: Math.max(512, 2 * chunks),
   });
 
-/** A conversation of 100 KB in 40 messages, answered with a small unary answer. */
-export const prompt = (apiKey, language) => {
+/** A conversation of so many KB in 40 messages, answered with a small unary answer. */
+export const prompt = (apiKey, language, kilobytes = 100) => {
   const paragraph = language === 'chinese' ? PARAGRAPH_CHINESE : PARAGRAPH;
-  const text = paragraph.repeat(Math.ceil(PROMPT_BYTES / 40 / Buffer.byteLength(JSON.stringify(paragraph))));
+  const copies = (kilobytes * 1_000) / 40 / Buffer.byteLength(JSON.stringify(paragraph));
+  const text = paragraph.repeat(Math.ceil(copies));
   const messages = Array.from({ length: 40 }, (_, index) => ({
     role: index % 2 === 0 ? 'user' : 'assistant',
     content: text,

@@ -1,9 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Child, setFirst, until } from './child-process.mjs';
+import { temporaryFolder } from './temporary-folder.mjs';
 
 const WINDOW_MS_MAX = 120_000;
 const PARTS = ['mock-upstream', 'load-generator', 'attackers'];
@@ -14,8 +13,7 @@ export class Rig {
   /** @throws Error if there is no C compiler, or this is not Linux */
   static async start() {
     if (process.platform !== 'linux') throw new Error('the bench reads /proc: it runs on Linux only');
-    const folder = mkdtempSync(join(tmpdir(), 'tunan-rig-'));
-    process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+    const folder = temporaryFolder('tunan-rig-');
     for (const part of PARTS) {
       const source = fileURLToPath(new URL(`rig/${part}.c`, import.meta.url));
       const { status, stderr, error } = spawnSync('cc', ['-O2', '-o', join(folder, part), source], {

@@ -1,9 +1,31 @@
 import { generateApiKey } from '@tunan/kernel';
-import { prompt, stream, unary } from './requests.mjs';
+import { MODELS, prompt, stream, unary } from './requests.mjs';
 
-/** Sizes of a run. */
-export const FULL = { rounds: 8, seconds: 4, chunks: 200, streams: 100, latencies: 500, warmUp: 60_000 };
-export const QUICK = { rounds: 4, seconds: 1.5, chunks: 100, streams: 100, latencies: 200, warmUp: 30_000 };
+/** Sizes of a run. `large`: answers and prompts of each size that linearity is judged by. */
+export const FULL = {
+  rounds: 6,
+  seconds: 4,
+  chunks: 200,
+  streams: 100,
+  latencies: 500,
+  large: 200,
+  warmUp: 60_000,
+};
+export const QUICK = {
+  rounds: 4,
+  seconds: 1.5,
+  chunks: 100,
+  streams: 100,
+  latencies: 200,
+  large: 100,
+  warmUp: 30_000,
+};
+
+/** The providers whose dialects are measured beside DeepSeek's, in which everything else is. */
+export const DIALECTS = Object.keys(MODELS).filter((provider) => provider !== 'deepseek');
+/** Sizes of one kind of request or answer, in KB: what a KB costs should not depend on them. */
+export const LARGE = { answer: [250, 500, 1_000], stream: [250, 500, 1_000], prompt: [25, 50, 100] };
+const FRAMES_PER_KB = 4;
 
 const PACE_US = 20_000;
 /** Well formed, so that nothing but a look-up can tell that it does not exist. */
@@ -51,6 +73,13 @@ export const scenarios = (size) => [
     load: { connections: size.streams, requests: size.streams, staggerUs: PACE_US / size.streams },
     units: ({ answers }) => answers * size.chunks,
   },
+  ...DIALECTS.map((provider) => ({
+    name: `paced-${provider}`,
+    arms: ['control', 'gateway', 'against'],
+    request: ({ apiKey }) => stream(apiKey, size.chunks, PACE_US, provider),
+    load: { connections: size.streams, requests: size.streams, staggerUs: PACE_US / size.streams },
+    units: ({ answers }) => answers * size.chunks,
+  })),
   {
     name: 'first-byte-unary',
     arms: ['direct', 'control', 'gateway', 'against'],
@@ -74,6 +103,15 @@ export const scenarios = (size) => [
     load: { connections: 16, seconds: size.seconds },
     units: ({ answers }) => answers,
   })),
+  ...Object.entries(LARGE).flatMap(([kind, sizes]) =>
+    sizes.map((kilobytes) => ({
+      name: `${kind}-${kilobytes}`,
+      arms: ['control', 'gateway', 'against'],
+      request: ({ apiKey }) => large(kind, apiKey, kilobytes),
+      load: { connections: 4, requests: size.large },
+      units: ({ answers }) => answers,
+    })),
+  ),
   {
     name: 'rejected-key',
     arms: ['gateway', 'against'],
@@ -92,3 +130,9 @@ export const scenarios = (size) => [
     units: ({ answers }) => answers,
   })),
 ];
+
+const large = (kind, apiKey, kilobytes) => {
+  if (kind === 'answer') return unary(apiKey, kilobytes);
+  if (kind === 'stream') return stream(apiKey, kilobytes * FRAMES_PER_KB, 0);
+  return prompt(apiKey, 'english', kilobytes);
+};

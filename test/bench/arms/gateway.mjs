@@ -1,20 +1,31 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Child, CORES, until } from '../child-process.mjs';
 import { descendantsOf } from '../process-usage.mjs';
+import { temporaryFolder } from '../temporary-folder.mjs';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const CLI = join(ROOT, 'services/cli/dist/main.js');
 const START_MS = 90_000;
 const SETTLED_MS = 60_000;
+/** Asking costs the gateway CPU that is counted. */
+const SETTLED_POLL_MS = 200;
 
 /** An account that no limit holds back. */
 const ACCOUNT = ['--email', 'bench@tunan.localhost', '--credit', '500000'].concat(
   ...['rpm', 'tpm', 'concurrency'].map((limit) => [`--${limit}`, '1000000000']),
 );
+
+/** Settings that let the mock answer for every provider. */
+const providersAt = (url) =>
+  Object.fromEntries(
+    ['DEEPSEEK', 'DASHSCOPE', 'ZHIPU', 'MINIMAX'].flatMap((name) => [
+      [`${name}_BASE_URL`, url],
+      [`${name}_API_KEY`, 'the-mock-takes-any'],
+    ]),
+  );
 
 /** How `npm start` of a checkout runs the host: the flags of Node, and what follows. */
 export const startCommand = (root = ROOT) => {
@@ -33,7 +44,7 @@ export class Gateway {
    * @param nodeFlags further flags of Node, for a profile
    */
   static async start(rig, { name = 'gateway', root = ROOT, nodeFlags = [] } = {}) {
-    const folder = mkdtempSync(join(tmpdir(), 'tunan-bench-'));
+    const folder = temporaryFolder('tunan-bench-');
     const ready = join(folder, 'ready.json');
     const { flags, args } = startCommand(root);
     const options = ['--port', '0', '--data-dir', folder, '--ready-file', ready];
@@ -41,11 +52,7 @@ export class Gateway {
       process.execPath,
       [...flags, ...nodeFlags, join(root, args[0]), ...args.slice(1), ...options],
       {
-        env: {
-          DEEPSEEK_BASE_URL: `http://127.0.0.1:${rig.port}`,
-          DEEPSEEK_API_KEY: 'the-mock-takes-any',
-          TUNAN_DATA_DIR: '',
-        },
+        env: { ...providersAt(`http://127.0.0.1:${rig.port}`), TUNAN_DATA_DIR: '' },
       },
     );
     await until(() => existsSync(ready) || child.process.exitCode !== null, START_MS, 'the gateway');
@@ -73,8 +80,13 @@ export class Gateway {
 
   /** Waits until the ledger has every answer that was counted and nothing is left in the outbox. */
   async settled() {
-    await until(async () => (await this.#billed()) >= this.#answered, SETTLED_MS, 'the ledger');
-    await until(async () => (await this.#outbox()) === 0, SETTLED_MS, 'an empty outbox');
+    await until(
+      async () => (await this.#billed()) >= this.#answered,
+      SETTLED_MS,
+      'the ledger',
+      SETTLED_POLL_MS,
+    );
+    await until(async () => (await this.#outbox()) === 0, SETTLED_MS, 'an empty outbox', SETTLED_POLL_MS);
     const billed = await this.#billed();
     if (billed !== this.#answered) throw new Error(`${this.#answered} answers, ${billed} in the ledger`);
   }
@@ -83,9 +95,8 @@ export class Gateway {
     return descendantsOf([this.child.pid]);
   }
 
-  async stop() {
-    await this.child.stop();
-    rmSync(this.folder, { recursive: true, force: true });
+  stop() {
+    return this.child.stop();
   }
 
   #makeAccount() {

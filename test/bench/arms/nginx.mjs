@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Child, until } from '../child-process.mjs';
 import { descendantsOf } from '../process-usage.mjs';
+import { temporaryFolder } from '../temporary-folder.mjs';
 
 const START_MS = 10_000;
 
@@ -39,7 +39,7 @@ const configuration = (folder, port, upstreamPort) => `
 /** nginx as a reverse proxy, one worker: tells whether the control is what it should be. Undefined if not installed. */
 export const nginx = async (rig) => {
   if (spawnSync('nginx', ['-v']).status !== 0) return undefined;
-  const folder = mkdtempSync(join(tmpdir(), 'tunan-nginx-'));
+  const folder = temporaryFolder('tunan-nginx-');
   const port = await freePort();
   const file = join(folder, 'nginx.conf');
   writeFileSync(file, configuration(folder, port, rig.port));
@@ -53,10 +53,7 @@ export const nginx = async (rig) => {
     apiKey: 'sk-nginx',
     pids: workers(),
     settled: async () => undefined,
-    async stop() {
-      await child.stop();
-      rmSync(folder, { recursive: true, force: true });
-    },
+    stop: () => child.stop(),
   };
 };
 
