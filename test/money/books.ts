@@ -75,3 +75,26 @@ export const auditBooks = ({ balance, rows }: Books): string[] => {
   if (running !== balance) problems.push(`the rows add up to ${running}, the balance is ${balance}`);
   return problems;
 };
+
+/** What re-rating finds wrong with an account: its charges, priced again from the catalog snapshots of their events. */
+export const auditRating = async (
+  platform: Pick<Platform, 'cli'>,
+  accountId: string,
+  { rows }: Books,
+): Promise<string[]> => {
+  const report = await platform.cli<{
+    events: number;
+    chargedNano: string;
+    reratedNano: string;
+    differences: unknown[];
+  }>('ledger', 'rerate', '--account', accountId);
+  const problems = report.differences.map((each) => `re-rated: ${JSON.stringify(each)}`);
+  const requests = rows.filter(({ requestId }) => requestId !== null);
+  const charged = -requests.reduce((sum, { amount }) => sum + amount, 0n);
+  const rated = { charged: BigInt(report.chargedNano), again: BigInt(report.reratedNano) };
+  if (rated.charged !== charged || rated.again !== charged)
+    problems.push(`charged ${charged}, re-rating read ${rated.charged} and says ${rated.again}`);
+  if (report.events < requests.length)
+    problems.push(`only ${report.events} of ${requests.length} charges were re-rated`);
+  return problems;
+};

@@ -3,7 +3,7 @@ import { TOPOLOGIES, type Platform } from '../e2e/topology.js';
 import { byNonce, readServedLog, wasAccepted, type ServedCall } from '../oracle/served-log.js';
 import { judge, leftUndrained, type ClientRecord } from '../oracle/verdict.js';
 import { eventually } from '@tunan/testing';
-import { auditBooks, readBooks, untilSettled, type Books } from './books.js';
+import { auditBooks, auditRating, readBooks, untilSettled, type Books } from './books.js';
 import { callAsClient, inParallel, type Leaving } from './client-record.js';
 import { isSound, KINDS, requestMix, type PlannedRequest } from './request-mix.js';
 import { chooseSeed, SeededRandom } from './seeded-random.js';
@@ -11,7 +11,7 @@ import { chooseSeed, SeededRandom } from './seeded-random.js';
 /*
  * Every served answer is billed exactly once, at the price that its client was shown; what failed costs nothing; what
  * was cut or left costs what was delivered. Three witnesses who do not know each other: what the client saw, what the
- * simulator says it served, and the ledger.
+ * simulator says it served, and the ledger. And pricing all usage again from its catalog snapshots reproduces the ledger.
  */
 
 const REQUESTS = 1_000;
@@ -92,6 +92,7 @@ describe.each(TOPOLOGIES)('every answer is billed once: %s', (_name, start) => {
       ...auditBooks(books),
       ...auditRequests(mix, records, calls, books),
       ...auditMix(mix, records),
+      ...(await auditRating(platform, accountId, books)),
     ];
     if (problems.length > 0)
       throw new Error(

@@ -168,10 +168,11 @@ export class AuthService extends AuthPort {
 }
 
 /** Flags of an event are the ones that a charge had. */
-const chargeOf = ({ data: { cost, usage, flags } }: UsageEvent): Charge => ({
+const chargeOf = ({ data: { cost, usage, flags, means } }: UsageEvent): Charge => ({
   cost,
   usage,
   flags: flags as ChargeFlag[],
+  means,
 });
 
 const COLD = { outcome: 'cold', retryAfterMs: COLD_RETRY_MS } as const;

@@ -41,6 +41,11 @@ export const usageEvent = z.object({
     price: z.object({ input: nano, cachedInput: nano, output: nano }),
     cost: nano,
     flags: z.array(z.string().max(32)),
+    /**
+     * What bounded a cost that is `clamped` or `overrun`: the hold, and what account and key had for this request when it
+     * was settled; null if that was not known. With it such a cost can be computed again.
+     */
+    means: z.object({ hold: nano, reach: nano.nullable() }).optional(),
   }),
 });
 export type UsageEvent = z.output<typeof usageEvent>;

@@ -149,13 +149,15 @@ describe('charge', () => {
 
     it('is known where the connector has brought the figures into bounds', () => {
       const marked = { ...someUsage(200, 100), impossible: true } as const;
-      const flagged = { cost: 400n, usage: someUsage(200, 100), flags: ['clamped'] };
+      const means = { hold: HOLD.amount, reach: null };
+      const flagged = { cost: 400n, usage: someUsage(200, 100), flags: ['clamped'], means };
       expect(charge(ending('completed', marked), HOLD, TERMS)).toEqual(flagged);
       const dear = { ...someUsage(2_000, 1_512), impossible: true } as const;
       expect(charge(ending('completed', dear), HOLD, TERMS)).toEqual({
         cost: HOLD.amount,
         usage: someUsage(2_000, 1_512),
         flags: ['clamped'],
+        means,
       });
     });
 

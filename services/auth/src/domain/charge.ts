@@ -4,6 +4,7 @@ import {
   type ReportedUsage,
   type SettleOutcome,
   type Usage,
+  type UsageEvent,
 } from '@tunan/contracts';
 import { minNano, priceOf, type Nano, type TokenPrice } from '@tunan/kernel';
 
@@ -17,11 +18,16 @@ import { minNano, priceOf, type Nano, type TokenPrice } from '@tunan/kernel';
  */
 export type ChargeFlag = 'estimated' | 'clamped' | 'uncharged' | 'overrun';
 
+/** What bounds a charge that is below `price × usage`. */
+export type Means = NonNullable<UsageEvent['data']['means']>;
+
 /** What a request is charged. */
 export interface Charge {
   readonly cost: Nano;
   readonly usage: Usage;
   readonly flags: readonly ChargeFlag[];
+  /** With `clamped` and `overrun`. */
+  readonly means?: Means | undefined;
 }
 
 /** What a charge depends on beside the hold: facts of the catalog snapshot that the hold names. */
@@ -54,7 +60,9 @@ export const charge = (ending: Ending, hold: Hold, terms: ChargeTerms): Charge =
   const flags: ChargeFlag[] = clamped ? ['clamped'] : [];
   if (free) return { cost: 0n, usage: bounded, flags: [...flags, 'uncharged'] };
   const cost = priceOf(bounded, terms.price);
-  return { cost: clamped ? minNano(cost, hold.amount) : cost, usage: bounded, flags };
+  if (!clamped) return { cost, usage: bounded, flags };
+  const means = { hold: hold.amount, reach: null };
+  return { cost: minNano(cost, hold.amount), usage: bounded, flags, means };
 };
 
 /** A client that got nothing it can use pays nothing: an error, or a unary answer that did not come whole. */

@@ -1,6 +1,6 @@
 import { maxNano, type Nano } from '@tunan/kernel';
 import { isHot, isSpendKnown, reachOf, type AccountState } from './account-state.js';
-import type { Charge } from './charge.js';
+import type { Charge, Means } from './charge.js';
 import { PROMPT_PERMILLE } from './hold.js';
 import type { Settlement } from './operations.js';
 import type { EndedRecord, HeldRecord, RequestRecord } from './request-record.js';
@@ -19,7 +19,13 @@ const reachBeyond = (account: AccountState, keyId: string): Nano | undefined => 
 
 /** The charge as far as nothing but its hold is known to be there. */
 export const withinHold = ({ hold, charge }: Settlement): Charge =>
-  charge.cost <= hold.amount ? charge : { ...charge, cost: hold.amount, flags: [...charge.flags, 'overrun'] };
+  overrun(charge, { hold: hold.amount, reach: null });
+
+/** A charge that its means don't cover: up to the hold always, above it as far as they are known to reach. */
+const overrun = (charge: Charge, means: Means): Charge => {
+  const cost = maxNano(means.hold, means.reach ?? means.hold);
+  return cost >= charge.cost ? charge : { ...charge, cost, flags: [...charge.flags, 'overrun'], means };
+};
 
 /**
  * The charge as far as the means of account and key reach: up to the hold always, above it from what is available now
@@ -32,9 +38,8 @@ export const withinMeans = (
 ): Charge => {
   const amount = known?.kind === 'held' ? known.hold.amount : hold.amount;
   if (charge.cost <= amount) return charge;
-  const reach = reachBeyond(account, hold.keyId);
-  const cost = reach === undefined ? amount : maxNano(amount, reach + takenBy(known));
-  return cost >= charge.cost ? charge : { ...charge, cost, flags: [...charge.flags, 'overrun'] };
+  const beyond = reachBeyond(account, hold.keyId);
+  return overrun(charge, { hold: amount, reach: beyond === undefined ? null : beyond + takenBy(known) });
 };
 
 /**

@@ -43,6 +43,7 @@ export const usageEventOf = (record: EndedRecord): UsageEvent | undefined => {
       price: detail.price,
       cost: charge.cost,
       flags: [...charge.flags],
+      ...(charge.means === undefined ? {} : { means: charge.means }),
     },
   };
 };

@@ -1,6 +1,6 @@
 import type { Hold, Operation, Served, Usage } from '@tunan/contracts';
 import type { TokenPrice } from '@tunan/kernel';
-import type { Charge } from '../domain/charge.js';
+import type { Charge, Means } from '../domain/charge.js';
 import type {
   EndedBy,
   EndedRecord,
@@ -82,18 +82,33 @@ const usageFromRow = (row: UsageRow): Usage => ({
   reasoning: row[3],
 });
 
-export type ChargeRow = readonly [cost: string, usage: UsageRow, flags: Charge['flags']];
+type MeansRow = readonly [hold: string, reach: string | null];
 
-export const chargeToRow = ({ cost, usage, flags }: Charge): ChargeRow => [
-  cost.toString(),
-  usageToRow(usage),
-  flags,
-];
+/** Few charges have means; those that do, at the end. */
+export type ChargeRow =
+  | readonly [cost: string, usage: UsageRow, flags: Charge['flags']]
+  | readonly [cost: string, usage: UsageRow, flags: Charge['flags'], means: MeansRow];
+
+export const chargeToRow = ({ cost, usage, flags, means }: Charge): ChargeRow =>
+  means === undefined
+    ? [cost.toString(), usageToRow(usage), flags]
+    : [
+        cost.toString(),
+        usageToRow(usage),
+        flags,
+        [means.hold.toString(), means.reach === null ? null : means.reach.toString()],
+      ];
+
+const meansFromRow = ([hold, reach]: MeansRow): Means => ({
+  hold: BigInt(hold),
+  reach: reach === null ? null : BigInt(reach),
+});
 
 export const chargeFromRow = (row: ChargeRow): Charge => ({
   cost: BigInt(row[0]),
   usage: usageFromRow(row[1]),
   flags: row[2],
+  ...(row[3] === undefined ? {} : { means: meansFromRow(row[3]) }),
 });
 
 export type ServedRow = readonly [

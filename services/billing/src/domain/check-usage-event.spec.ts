@@ -5,8 +5,10 @@ import { z } from 'zod';
 import { usageEventOf } from '../testing/usage-events.js';
 import { findInvalidMember } from './check-usage-event.js';
 
+const plain = usageEventOf({ accountId: 'acc_1' });
 const valid = {
-  ...usageEventOf({ accountId: 'acc_1' }),
+  ...plain,
+  data: { ...plain.data, means: { hold: 100n, reach: null } },
   traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
 };
 
@@ -75,6 +77,7 @@ describe('findInvalidMember', () => {
   it('finds nothing in a usage event', () => {
     expect(findInvalidMember(valid)).toBeUndefined();
     expect(findInvalidMember({ ...valid, traceparent: undefined })).toBeUndefined();
+    expect(findInvalidMember(plain)).toBeUndefined();
     expect(findInvalidMember({ ...valid, unknown: 1 })).toBeUndefined();
   });
 

@@ -59,6 +59,7 @@ const DATA: readonly (readonly [keyof UsageEvent['data'], Check])[] = Object.ent
   price: members({ input: nano, cachedInput: nano, output: nano }),
   cost: nano,
   flags: (value) => Array.isArray(value) && value.every(flagName),
+  means: (value) => value === undefined || members({ hold: nano, reach: orNull(nano) })(value),
 } satisfies Record<keyof UsageEvent['data'], Check>) as [keyof UsageEvent['data'], Check][];
 
 const ENVELOPE: readonly (readonly [string, Check])[] = Object.entries({

@@ -84,7 +84,11 @@ const toWire = (event: UsageEvent): UsageEventWire => {
   const { data } = event;
   const { input, cachedInput, output } = data.price;
   const price = { input: input.toString(), cachedInput: cachedInput.toString(), output: output.toString() };
-  return { ...event, data: { ...data, price, cost: data.cost.toString() } };
+  const means = data.means && {
+    hold: data.means.hold.toString(),
+    reach: data.means.reach?.toString() ?? null,
+  };
+  return { ...event, data: { ...data, price, cost: data.cost.toString(), means } };
 };
 
 /** True for events that `readUsage` or the ledger refused. */

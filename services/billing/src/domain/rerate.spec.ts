@@ -74,6 +74,30 @@ describe('rerate', () => {
       });
   });
 
+  // Guarantee: what a flag lowered is computed again from what bounded it, not believed.
+  it('charges what its means bound, to the nano-dollar', () => {
+    const bounded = (flag: string, cost: bigint, reach: bigint | null, hold = COST - 10n) =>
+      check({ usage, cost, flags: [flag], means: { hold, reach } });
+    expect(bounded('clamped', COST - 10n, null)).toMatchObject({
+      rerated: COST - 10n,
+      difference: { faults: [] },
+    });
+    expect(bounded('overrun', COST - 10n, null)).toMatchObject({
+      rerated: COST - 10n,
+      difference: { faults: [] },
+    });
+    expect(bounded('overrun', COST - 4n, COST - 4n)).toMatchObject({
+      difference: { faults: [], rerated: COST },
+    });
+    expect(bounded('overrun', COST - 10n, -5n)).toMatchObject({ difference: { faults: [] } });
+    expect(bounded('clamped', COST, null, COST + 9n)).toMatchObject({ difference: { faults: [] } });
+    for (const difference of [-1n, 1n]) {
+      expect(bounded('clamped', COST - 10n + difference, null).difference?.faults).toEqual(['cost']);
+      expect(bounded('overrun', COST - 10n + difference, null).difference?.faults).toEqual(['cost']);
+      expect(bounded('overrun', COST - 4n + difference, COST - 4n).difference?.faults).toEqual(['cost']);
+    }
+  });
+
   // Guarantee: impossible usage comes before a person, also where the clamped usage explains the charge.
   it('always lists a charge for impossible usage', () => {
     expect(check({ usage, cost: COST, flags: ['clamped'] })).toMatchObject({

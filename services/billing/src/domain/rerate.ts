@@ -1,5 +1,5 @@
 import type { CatalogIndex, RatingDifference, RatingFault, UsageEvent } from '@tunan/contracts';
-import { priceOf, type Nano, type TokenPrice } from '@tunan/kernel';
+import { maxNano, minNano, priceOf, type Nano, type TokenPrice } from '@tunan/kernel';
 
 /** What the ledger says about one request. */
 export interface RatedCharge {
@@ -12,7 +12,7 @@ export interface RatedCharge {
 
 /** A charge beside what its catalog snapshot says. */
 export interface Rerating {
-  /** Price of the snapshot × usage of the event, as far as flags let it be charged; null if that can't be told. */
+  /** What the rules charge for the event's usage at the snapshot's price; null if that can't be told. */
   readonly rerated: Nano | null;
   /**
    * Set if the charge is not price × usage, with faults or with the flags that explain it; and always where the provider
@@ -21,14 +21,14 @@ export interface Rerating {
   readonly difference: RatingDifference | null;
 }
 
-/** Flags with which a charge is below price × usage by rule: how far is known only to the settlement. */
+/** Flags with which a charge may be below price × usage by rule; the event's `means` say how far. */
 const LOWERING = ['clamped', 'overrun'];
 
 /**
  * Prices one charge again from the catalog snapshot that its event names. The ledger must have taken what the event
  * states, and the event must state price × usage, to the nano-dollar; except that an answer with an error status is
- * free (`uncharged`), and that a charge may be lower where the usage was impossible (`clamped`) or credit did not
- * reach (`overrun`).
+ * free (`uncharged`), that impossible usage (`clamped`) costs the hold at most, and that what credit did not reach to
+ * (`overrun`) is not charged.
  */
 export const rerate = (charge: RatedCharge, snapshot: CatalogIndex | undefined): Rerating => {
   const { eventId, accountId, event, charged } = charge;
@@ -42,13 +42,13 @@ export const rerate = (charge: RatedCharge, snapshot: CatalogIndex | undefined):
   const faults: RatingFault[] = [];
   if (own === undefined) faults.push('unpriced');
   else if (!samePrice(own, price)) faults.push('price');
-  if (full !== null && !isExplained(stated, full, flags)) faults.push('cost');
+  const due = full === null ? null : dueOf(full, event.data);
+  if (due !== stated && due !== null) faults.push('cost');
   if (charged !== stated) faults.push('ledger');
-  const rerated = full !== null && faults.length === 0 ? stated : full;
   if (faults.length === 0 && full === stated && !flags.includes('clamped'))
-    return { rerated, difference: null };
+    return { rerated: due, difference: null };
   return {
-    rerated,
+    rerated: due,
     difference: { eventId, accountId, faults, charged, stated, rerated: full, flags: [...flags] },
   };
 };
@@ -56,7 +56,14 @@ export const rerate = (charge: RatedCharge, snapshot: CatalogIndex | undefined):
 const samePrice = (a: TokenPrice, b: TokenPrice): boolean =>
   a.input === b.input && a.cachedInput === b.cachedInput && a.output === b.output;
 
-const isExplained = (stated: Nano, full: Nano, flags: readonly string[]): boolean => {
-  if (flags.includes('uncharged')) return stated === 0n;
-  return stated === full || (stated < full && stated >= 0n && LOWERING.some((flag) => flags.includes(flag)));
+/**
+ * The charging rules once more, for usage that costs this much in full. Events of before `means` was said can only be
+ * believed: any lower cost is explained by their flags.
+ */
+const dueOf = (full: Nano, { flags, means, cost: stated }: UsageEvent['data']): Nano => {
+  if (flags.includes('uncharged')) return 0n;
+  if (!LOWERING.some((flag) => flags.includes(flag))) return full;
+  if (means === undefined) return stated >= 0n ? minNano(full, stated) : full;
+  const most = flags.includes('overrun') ? maxNano(means.hold, means.reach ?? means.hold) : means.hold;
+  return minNano(full, most);
 };

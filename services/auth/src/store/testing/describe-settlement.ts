@@ -202,14 +202,15 @@ export const describeSettlement = (open: OpenHarness): void => {
       const charge = aCharge(900, 100);
       const result = await store.settle(aSettlement(hold, { charge }));
       const cost = BALANCE - other.hold.amount;
+      const means = { hold: hold.amount, reach: cost };
       expect(cost).toBeLessThan(charge.cost);
       expect(result).toEqual({
         outcome: 'settled',
-        charge: { ...charge, cost, flags: ['overrun'] },
+        charge: { ...charge, cost, flags: ['overrun'], means },
         repeated: false,
       });
       expect(await available()).toBe(0n);
-      expect(await events()).toMatchObject([{ data: { cost, flags: ['overrun'] } }]);
+      expect(await events()).toMatchObject([{ data: { cost, flags: ['overrun'], means } }]);
       expect(await store.settle(aSettlement(hold, { charge }))).toEqual({ ...result, repeated: true });
     });
 
@@ -244,7 +245,8 @@ export const describeSettlement = (open: OpenHarness): void => {
       await heat(store, { ledger: aLedger({ version: 2, balance: BALANCE }) });
       for (const each of [unknown, hold]) {
         const settlement = aSettlement(each, { charge });
-        const within = { ...charge, cost: each.amount, flags: ['overrun'] };
+        const means = { hold: each.amount, reach: null };
+        const within = { ...charge, cost: each.amount, flags: ['overrun'], means };
         expect(await store.settle(settlement)).toEqual({ outcome: 'uncertain', charge: within });
         expect(await events()).toEqual([]);
       }
@@ -253,7 +255,12 @@ export const describeSettlement = (open: OpenHarness): void => {
 
     it('is what the ledger says, once that is known', async () => {
       const hold = aHold();
-      const booked = { ...aCharge(1_000, 1_000), cost: 1_500n * TOKEN, flags: ['overrun' as const] };
+      const booked = {
+        ...aCharge(1_000, 1_000),
+        cost: 1_500n * TOKEN,
+        flags: ['overrun' as const],
+        means: { hold: hold.amount, reach: 1_500n * TOKEN },
+      };
       const settlement = aSettlement(hold, { charge: booked, booked: true });
       expect(await store.settle(settlement)).toEqual({ outcome: 'settled', charge: booked, repeated: false });
       expect(await available()).toBe(BALANCE - 1_500n * TOKEN);

@@ -174,15 +174,20 @@ export class ReferenceStore {
     if (kind === 'final' && charge.cost > hold.amount && !seenFromItsStart && booked !== true)
       return {
         outcome: 'uncertain',
-        charge: { ...charge, cost: hold.amount, flags: [...charge.flags, 'overrun'] },
+        charge: {
+          ...charge,
+          cost: hold.amount,
+          flags: [...charge.flags, 'overrun'],
+          means: { hold: hold.amount, reach: null },
+        },
       };
     const account = this.account(hold.accountId);
     const set = known?.state === 'held' ? known.hold.amount : hold.amount;
     const mine = known?.state === 'held' ? known.hold.amount : (known?.charge?.cost ?? 0n);
     const left = this.capLeft(hold.accountId, hold.keyId);
     const available = this.isHot(hold.accountId) ? this.available(hold.accountId) : 0n;
-    const means = !this.isHot(hold.accountId) || left === 'unknown' ? 0n : mine + least(available, left);
-    const most = means > set ? means : set;
+    const reach = !this.isHot(hold.accountId) || left === 'unknown' ? null : mine + least(available, left);
+    const most = reach !== null && reach > set ? reach : set;
     const likely = hold.promptLikely * hold.completions;
     const permille = likely === 0 ? 0 : Math.ceil((charge.usage.prompt * 1000) / likely);
     const former =
@@ -191,7 +196,7 @@ export class ReferenceStore {
     if (overHold && permille > former) account.factor = { permille, untilMs: this.nowMs + 24 * 3_600_000 };
     const paid =
       charge.cost > most && booked !== true
-        ? { ...charge, cost: most, flags: [...charge.flags, 'overrun' as const] }
+        ? { ...charge, cost: most, flags: [...charge.flags, 'overrun' as const], means: { hold: set, reach } }
         : charge;
     const tokens = charge.flags.includes('uncharged') ? 0 : charge.usage.prompt + charge.usage.completion;
     this.requests.set(hold.requestId, {
