@@ -37,8 +37,6 @@ export interface AuthPorts {
 
 /** Shorter than in production where a run would have nothing to do but wait; in the same order of size. */
 export const AUTH_TIMES = {
-  /** In one process nothing but a renewal that comes too late makes `final` come after `lost`. */
-  leaseMs: { 'one process': 8_000, 'a process each': 20_000 },
   sweepMs: 4_000,
   repairMs: 4_000,
   staleMs: 15_000,

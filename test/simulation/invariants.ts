@@ -1,5 +1,6 @@
-import { allowedCharges, type ChargeRange } from './oracle.js';
+import { allowedCharges, holdRange } from './oracle.js';
 import type { Story } from './request-plan.js';
+import type { Held } from './store-witness.js';
 import type { World } from './world.js';
 
 /** A promise that was broken. */
@@ -14,14 +15,21 @@ const fail = (promise: string, facts: unknown): never => {
   throw new Violation(`${promise}: ${text}`);
 };
 
-/** Credit left an account in ways that no hold stood for; then the account may be short of what holds promise. */
-const tookBack = ({ scenario }: World, accountId: string): boolean =>
-  scenario.postings.some((posting) => posting.accountId === accountId && posting.amount < 0n);
+/** Credit that left an account without a hold: by so much it may be short of what holds promise. */
+const takenBack = ({ scenario, database }: World, accountId: string): bigint => {
+  const posted = new Set(database.ledger.transfers.map(({ eventId }) => eventId));
+  return scenario.postings
+    .filter((each) => each.accountId === accountId && each.amount < 0n && posted.has(each.eventId))
+    .reduce((sum, { amount }) => sum - amount, 0n);
+};
 
-/** The store never sells what is not there. Called at every new grant. */
-export const checkGrant = (world: World, accountId: string): void => {
+/** The store never sells what is not there, nor what it does not know to be there. Called at every new grant. */
+export const checkGrant = (world: World, { accountId, keyId, amount }: Held): void => {
+  const known = world.witness.knownReach(accountId, keyId);
+  if (known === null || known < 0n)
+    fail('a grant beyond what the store knew', { accountId, keyId, amount, known });
   const free = world.witness.freeCredit(accountId);
-  if (free < 0n && !tookBack(world, accountId))
+  if (free < 0n && free < -takenBack(world, accountId))
     fail('a grant beyond the credit of the account', { accountId, free });
 };
 
@@ -71,9 +79,6 @@ export class LedgerWatch {
   }
 }
 
-const isWithin = (amount: bigint, ranges: readonly ChargeRange[]): boolean =>
-  ranges.some(({ least, most }) => amount >= least && amount <= most);
-
 /** When everything has come to rest: each request has its one charge, and nobody disagrees about anything. */
 export const checkAtRest = async (world: World, watch: LedgerWatch): Promise<void> => {
   for (const story of world.stories.values()) checkRequest(world, watch, story);
@@ -81,7 +86,8 @@ export const checkAtRest = async (world: World, watch: LedgerWatch): Promise<voi
     if (!world.stories.has(requestId)) fail('a charge without a request', { requestId });
   checkPostings(world, watch);
   const { ledger } = world.database;
-  if (ledger.deadLetters.length > 0 && !world.fileReplaced) fail('events put aside', ledger.deadLetters);
+  for (const letter of ledger.deadLetters)
+    if (!isOvertaken(world, letter)) fail('an event put aside', letter);
   for (const { accountId } of world.scenario.accounts) await checkAccount(world, watch, accountId);
   const stats = await world.store.stats();
   if (stats.holds !== 0) fail('a hold that outlived its lease', stats);
@@ -95,13 +101,22 @@ const checkRequest = (world: World, watch: LedgerWatch, story: Story): void => {
   const { requestId } = story.plan;
   const charged = watch.charged.get(requestId) ?? 0n;
   const allowed = allowedCharges(story);
-  if (!isWithin(charged, allowed)) fail('a charge that the rules do not allow', { charged, allowed, story });
+  if (!allowed.includes(charged)) fail('a charge that the rules do not allow', { charged, allowed, story });
   const { client } = story;
-  if (client.complete && client.cost !== undefined && client.cost !== charged && !story.settlementLost)
+  if (client.complete && client.cost !== undefined && client.cost !== charged && !story.shownBeforeLoss)
     fail('a charge that is not the cost that the client was shown', { charged, story });
   if (story.ceiling !== null && !world.witness.granted.has(requestId))
     fail('a provider was asked without credit set aside', { story });
+  if (story.ceiling === null || story.held === null) return;
+  const { least, most } = holdRange(story);
+  if (story.held < least || story.held > most) fail('a hold of another size', { least, most, story });
 };
+
+/** An event that was on its way when the file with its settlement was lost, and came after its request was booked anew. */
+const isOvertaken = (
+  { stories }: World,
+  { reason, eventId }: { reason: string; eventId: string | null },
+): boolean => reason === 'conflict' && stories.get(eventId?.split(':')[0] ?? '')?.settlementLost === true;
 
 const checkPostings = (world: World, watch: LedgerWatch): void => {
   for (const { plan, outcome, asked } of world.postings) {
@@ -123,21 +138,30 @@ const checkAccount = async (world: World, watch: LedgerWatch, accountId: string)
   const seen = await world.store.inspect(accountId, keys[0]!.keyId, 'nothing');
   if (seen.outcome === 'known' && (seen.left !== account.balance || seen.spent !== account.spent))
     fail('the store and the ledger disagree', { seen, account });
-  if (isExcused(world, accountId)) return;
   const lost = watch.writtenOff.get(accountId) ?? 0n;
-  if (lost !== 0n) fail('an account spent more than it had', { accountId, lost });
-  for (const { keyId, cap } of keys)
-    if (cap !== null && ledger.keys.get(keyId)!.spent > cap)
-      fail('a key spent more than its cap', { keyId, cap, spent: ledger.keys.get(keyId)!.spent });
+  const back = takenBack(world, accountId);
+  const unheld = unheldCharges(world, watch, ({ plan }) => plan.accountId === accountId);
+  if (lost > back + unheld)
+    fail('an account spent more than it had', { accountId, lost, takenBack: back, unheld });
+  for (const { keyId, cap } of keys) {
+    const spentByKey = ledger.keys.get(keyId)!.spent;
+    const unheldByKey = unheldCharges(world, watch, ({ plan }) => plan.keyId === keyId);
+    if (cap !== null && spentByKey > cap + unheldByKey)
+      fail('a key spent more than its cap', { keyId, cap, spent: spentByKey, unheld: unheldByKey });
+  }
 };
 
 /**
- * Where the rules let us bear a loss: credit was taken away under running requests; a request was charged after
- * its lease had run out and its hold was gone; the store's file was lost with holds in it.
+ * Charges for which no credit was set aside any more, the loss of which the rules let us bear: of requests that were
+ * settled after their lease, and of those whose hold or settlement was lost with the store's file.
  */
-const isExcused = (world: World, accountId: string): boolean =>
-  world.fileReplaced ||
-  tookBack(world, accountId) ||
-  [...world.witness.lateFinals].some(
-    (requestId) => world.stories.get(requestId)!.plan.accountId === accountId,
-  );
+const unheldCharges = (
+  { witness, stories }: World,
+  watch: LedgerWatch,
+  counts: (story: Story) => boolean,
+): bigint => {
+  let charges = 0n;
+  for (const requestId of new Set([...witness.lateFinals, ...witness.forgotten]))
+    if (counts(stories.get(requestId)!)) charges += watch.charged.get(requestId) ?? 0n;
+  return charges;
+};

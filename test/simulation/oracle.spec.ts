@@ -22,15 +22,21 @@ const story = (
   settle: 'answered',
   renewed: [],
   proven: 0,
-  fileReplaced: false,
+  held: 125_000n + 500n * 2_000n,
+  reaches: [],
+  holdForgotten: false,
   gatewayDied: false,
   settlementLost: false,
+  shownBeforeLoss: false,
   chargedAfterError: false,
   client: { status: 200, delivered: 40, complete: true, left: false, cost: undefined, ...client },
   ...changes,
 });
 
-const exactly = (amount: bigint) => [{ least: amount, most: amount }];
+const exactly = (...amounts: bigint[]) => amounts;
+
+/** 275,000 nano-dollars more than the hold. */
+const ABOVE = { prompt: 400, cachedPrompt: 0, completion: 500, reasoning: 0 };
 
 /** 100 × 1,000 + 10 × 100 + 40 × 2,000. */
 const REPORTED = 181_000n;
@@ -73,14 +79,27 @@ describe('the charging rules', () => {
       exactly(100_000n),
     ],
     [
-      'what cannot be is at most what the largest prompt would have held',
+      'what cannot be is the nearest that can',
       story({ reported: { prompt: -1, cachedPrompt: 0, completion: 1, reasoning: 0 } }),
-      [{ least: 0n, most: 400_000n + 500n * 2_000n }],
+      exactly(2_000n),
     ],
     [
-      'above the hold it is as much as credit covers',
-      story({ reported: { prompt: 400, cachedPrompt: 0, completion: 500, reasoning: 0 } }),
-      [{ least: 125_000n + 500n * 2_000n, most: 400_000n + 500n * 2_000n }],
+      'and at most the hold',
+      story({
+        reported: { prompt: 400, cachedPrompt: 0, completion: Number.POSITIVE_INFINITY, reasoning: 0 },
+      }),
+      exactly(125_000n + 500n * 2_000n),
+    ],
+    [
+      'above the hold it is as much as account and key have',
+      story({ reported: ABOVE, reaches: [1_200_000n] }),
+      exactly(1_200_000n),
+    ],
+    ['all of it if they have more', story({ reported: ABOVE, reaches: [9_000_000n] }), exactly(1_400_000n)],
+    [
+      'and the hold if they have less, or it is not known',
+      story({ reported: ABOVE, reaches: [-5n, null] }),
+      exactly(1_125_000n, 1_125_000n),
     ],
     [
       'a gateway that died before settling leaves nothing, or what a renewal proves',
@@ -95,7 +114,7 @@ describe('the charging rules', () => {
     [
       'unless the store lost its file since',
       story(
-        { settle: 'none', gatewayDied: true, renewed: [25], proven: 25, fileReplaced: true },
+        { settle: 'none', gatewayDied: true, renewed: [25], proven: 25, holdForgotten: true },
         { complete: false },
       ),
       [...exactly(0n), ...exactly(150_000n)],

@@ -5,15 +5,7 @@ import type { Price, ReportedUsage, Story } from './request-plan.js';
  * file imports nothing of ours (a lint rule says so).
  */
 
-/** What a request may have been charged, both ends included. */
-export interface ChargeRange {
-  readonly least: bigint;
-  readonly most: bigint;
-}
-
-const exactly = (amount: bigint): ChargeRange => ({ least: amount, most: amount });
-
-const NOTHING = exactly(0n);
+const NOTHING = [0n] as const;
 
 const MILLION = 1_000_000n;
 
@@ -39,40 +31,58 @@ const holdFor = ({ plan, price, ceiling }: Story, promptTokens: number): bigint 
     BigInt(plan.completions) * (BigInt(promptTokens) * price.input + BigInt(ceiling ?? 0) * price.output),
   );
 
-const usualHold = (story: Story): bigint =>
-  holdFor(story, Math.ceil((story.plan.promptLikely * 1_250) / 1_000));
+/**
+ * What may be set aside for a request: its likely prompt and a quarter more, or, where the account's prompts were seen to
+ * be longer than estimated, up to their bound.
+ */
+export const holdRange = (story: Story): { readonly least: bigint; readonly most: bigint } => {
+  const least = holdFor(story, Math.ceil((story.plan.promptLikely * 1_250) / 1_000));
+  const bound = holdFor(story, story.plan.promptBound);
+  return { least, most: bound > least ? bound : least };
+};
 
 /** Likely prompt and what was delivered. */
 const estimate = ({ plan, price }: Story, delivered: number): bigint =>
   costOf(plan.promptLikely * plan.completions, 0, delivered, price);
 
-const isPossible = (usage: ReportedUsage, { plan, ceiling }: Story): boolean => {
-  const { prompt, cachedPrompt, completion, reasoning } = usage;
-  return (
-    [prompt, cachedPrompt, completion, reasoning].every(
-      (count) => Number.isSafeInteger(count) && count >= 0,
-    ) &&
-    cachedPrompt <= prompt &&
-    reasoning <= completion &&
-    prompt <= plan.promptBound * plan.completions &&
-    completion <= ((ceiling ?? 0) + LAST_CHUNK_TOKENS) * plan.completions &&
-    prompt + completion <= (CONTEXT_TOKENS + LAST_CHUNK_TOKENS) * plan.completions
-  );
+/** The nearest count from 0 to `most`; 0 for what is no number. */
+const countWithin = (value: number, most: number): number =>
+  Number.isNaN(value) ? 0 : Math.trunc(Math.min(Math.max(value, 0), most));
+
+/** The usage that is nearest to what was reported and can be. */
+const possibleUsage = (usage: ReportedUsage, { plan, ceiling }: Story): ReportedUsage => {
+  const { completions, promptBound } = plan;
+  const prompt = countWithin(usage.prompt, promptBound * completions);
+  const room = (CONTEXT_TOKENS + LAST_CHUNK_TOKENS) * completions - prompt;
+  const output = ((ceiling ?? 0) + LAST_CHUNK_TOKENS) * completions;
+  const completion = countWithin(usage.completion, Math.min(room, output));
+  return {
+    prompt,
+    cachedPrompt: countWithin(usage.cachedPrompt, prompt),
+    completion,
+    reasoning: countWithin(usage.reasoning, completion),
+  };
 };
 
+const MEMBERS = ['prompt', 'cachedPrompt', 'completion', 'reasoning'] as const;
+
+const smaller = (a: bigint, b: bigint): bigint => (a < b ? a : b);
+
 /**
- * The rule for a known usage: its price; above the hold as far as credit reaches; what cannot be, within the
- * hold.
+ * The rule for a known usage: its price; above the hold as far as account and key reached when it was settled; what cannot
+ * be, within the hold. More than one figure only where it was settled more than once, because a store had lost the first.
  */
-const chargeForUsage = (usage: ReportedUsage, story: Story): ChargeRange => {
-  if (!isPossible(usage, story)) return { least: 0n, most: holdFor(story, story.plan.promptBound) };
-  const cost = costOf(usage.prompt, usage.cachedPrompt, usage.completion, story.price);
-  const hold = usualHold(story);
-  return cost <= hold ? exactly(cost) : { least: hold, most: cost };
+const chargesForUsage = (usage: ReportedUsage, story: Story): readonly bigint[] => {
+  const possible = possibleUsage(usage, story);
+  const cost = costOf(possible.prompt, possible.cachedPrompt, possible.completion, story.price);
+  const hold = story.held ?? 0n;
+  if (MEMBERS.some((member) => !Object.is(possible[member], usage[member]))) return [smaller(cost, hold)];
+  if (cost <= hold) return [cost];
+  return story.reaches.map((reach) => smaller(cost, reach !== null && reach > hold ? reach : hold));
 };
 
 /** The charge of a request whose gateway lived to settle it. */
-const settledCharge = (story: Story): ChargeRange => {
+const settledCharges = (story: Story): readonly bigint[] => {
   const { plan, client, providerEnd, reported } = story;
   if (story.ceiling === null || providerEnd === 'refused') return NOTHING;
   if (client.status >= 400) return NOTHING;
@@ -81,35 +91,35 @@ const settledCharge = (story: Story): ChargeRange => {
     ? providerEnd === 'whole' || client.delivered > 0 || story.leftBeforeEnd
     : providerEnd === 'whole' && !story.leftBeforeEnd;
   if (!served) return NOTHING;
-  if (reported != null) return chargeForUsage(reported, story);
-  return exactly(estimate(story, plan.stream ? client.delivered : story.produced));
+  if (reported != null) return chargesForUsage(reported, story);
+  return [estimate(story, plan.stream ? client.delivered : story.produced)];
 };
 
 /**
  * What a request whose gateway died may cost: what a renewal proves that the client had, where one was answered and the
- * store still has its file; else perhaps nothing.
+ * store has not lost it with its file; else perhaps nothing.
  */
-const lostCharges = (story: Story): ChargeRange[] => {
-  const proven = story.plan.stream && !story.fileReplaced ? story.proven : 0;
+const lostCharges = (story: Story): readonly bigint[] => {
+  const proven = story.plan.stream && !story.holdForgotten ? story.proven : 0;
   const told = story.plan.stream
     ? story.renewed.filter((delivered) => delivered > 0 && delivered >= proven)
     : [];
-  const estimates = told.map((delivered) => exactly(estimate(story, delivered)));
-  return proven > 0 ? estimates : [NOTHING, ...estimates];
+  const estimates = told.map((delivered) => estimate(story, delivered));
+  return proven > 0 ? estimates : [0n, ...estimates];
 };
 
 /**
  * The charges that the rules allow for a request: one exact figure wherever client, provider and gateway know how it
  * ended; several where a process died, or the answer to a settlement was lost, between two steps.
  */
-export const allowedCharges = (story: Story): readonly ChargeRange[] => {
-  if (story.ceiling === null) return [NOTHING];
-  if (story.settle === 'answered' && !story.settlementLost) return [settledCharge(story)];
+export const allowedCharges = (story: Story): readonly bigint[] => {
+  if (story.ceiling === null) return NOTHING;
+  if (story.settle === 'answered' && !story.settlementLost) return settledCharges(story);
   const lost = lostCharges(story);
   // A gateway that lives ends what it began.
   if (story.settle === 'none') return story.gatewayDied ? lost : [];
   if (story.chargedAfterError) return lost;
   // The settlement was made in time although every answer to it was lost: whether it was, nobody could be told.
-  const asSettled = settledCharge({ ...story, client: { ...story.client, status: 200 } });
-  return [...lost, asSettled];
+  const asSettled = settledCharges({ ...story, client: { ...story.client, status: 200 } });
+  return [...lost, ...asSettled];
 };

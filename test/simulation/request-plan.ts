@@ -74,13 +74,18 @@ export interface Story {
   /** What the client had at each renewal, and the most it had at one that was answered. */
   readonly renewed: number[];
   proven: number;
-  /** The store's file was lost, or replaced by an older copy, while this request was under way or later. */
-  fileReplaced: boolean;
+  /** Credit that was set aside; null if it was never admitted. */
+  held: bigint | null;
+  /** What account and key had for it at each final settlement; null where the store could not know. */
+  readonly reaches: (bigint | null)[];
+  /** The store's file was lost, or replaced by an older copy, with its hold. */
+  holdForgotten: boolean;
   gatewayDied: boolean;
   /** The store charged it when its client had been told of an error already. */
   chargedAfterError: boolean;
-  /** The settlement was in the part of the store's file that was lost. */
+  /** The settlement was in the part of the store's file that was lost; and its client had been shown its cost by then. */
   settlementLost: boolean;
+  shownBeforeLoss: boolean;
   readonly client: ClientView;
 }
 

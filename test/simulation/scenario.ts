@@ -45,6 +45,8 @@ export interface Scenario {
   readonly copyFileAtMs: readonly number[];
   readonly fileFate: FileFate;
   readonly tombstoneMs: number;
+  /** Shorter than in production where a run would have nothing to do but wait; in the same order of size. */
+  readonly leaseMs: number;
   /** Between processes. */
   readonly network: LinkFaults;
   /** Between a process and its store or database. */
@@ -120,6 +122,8 @@ export const drawScenario = (seed: number, topology: Topology): Scenario => {
     copyFileAtMs: times(chance, 3),
     fileFate: troubles.fileLost ? 'lost' : troubles.fileOlder ? 'older' : 'kept',
     tombstoneMs: chance.pick([60_000, 3_600_000]),
+    // In one process nothing but a renewal that comes too late makes `final` come after `lost`.
+    leaseMs: topology === 'one process' ? 8_000 : chance.pick([8_000, 20_000]),
     network: { ...network, kill },
     local: {
       lostRequest: network.lostRequest / 4,

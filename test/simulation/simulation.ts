@@ -1,6 +1,6 @@
-import { allowedCharges } from './oracle.js';
 import { checkAtRest, checkGrant, LedgerWatch, Violation } from './invariants.js';
 import { drawScenario, type Topology } from './scenario.js';
+import type { Held } from './store-witness.js';
 import { World } from './world.js';
 
 /** Everything that has to come up in enough of the runs, or the runs prove less than they seem to. */
@@ -8,6 +8,8 @@ export const SIGHTS = [
   'a whole answer',
   'a charge',
   'a charge above the hold',
+  'a charge that the ledger decides',
+  'a settlement that came too late',
   'no credit',
   'a cold account',
   'an error after the admission',
@@ -59,9 +61,9 @@ export const simulate = async (
 ): Promise<RunReport> => {
   const scenario = drawScenario(seed, topology);
   let violation: unknown;
-  const onGrant = (accountId: string): void => {
+  const onGrant = (hold: Held): void => {
     try {
-      checkGrant(world, accountId);
+      checkGrant(world, hold);
     } catch (error) {
       // Thrown here it would be an answer of the store; the next step throws it.
       violation ??= error;
@@ -111,15 +113,14 @@ const sightsOf = (world: World, watch: LedgerWatch): ReadonlySet<Sight> => {
     see('a dead gateway', story.gatewayDied);
     see('a settlement that nobody was told of', story.settle === 'sent');
     see('a settlement lost with its file', story.settlementLost);
-    see(
-      'a charge above the hold',
-      allowedCharges(story).some(({ least, most }) => least > 0n && most > least),
-    );
+    see('a charge above the hold', story.held !== null && charged > story.held);
     see(
       'a charge of a lost request',
       world.database.ledger.usage.has(`${plan.requestId}:lost`) && charged > 0n,
     );
   }
+  see('a charge that the ledger decides', world.uncertain > 0);
+  see('a settlement that came too late', world.lapsed > 0);
   see('a late final', world.witness.lateFinals.size > 0);
   see('the store file replaced', world.fileReplaced);
   see('a write-off', watch.writtenOff.size > 0);

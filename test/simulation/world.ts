@@ -2,7 +2,7 @@ import type { AuthPort, SettleRequest } from '@tunan/contracts';
 import { AuthMetrics, MemoryAdmissionStore, TEST_LIMITS } from '@tunan/auth/testing';
 import { BillingMetrics } from '@tunan/billing/testing';
 import { Registry } from 'prom-client';
-import { AUTH_TIMES, AuthHost } from './auth-host.js';
+import { AuthHost } from './auth-host.js';
 import { BillingHost, RemoteLedger } from './billing-host.js';
 import { Chance } from './chance.js';
 import { ClientConnection } from './client-connection.js';
@@ -12,7 +12,7 @@ import { Link, NO_FAULTS, through, type LinkFaults } from './link.js';
 import { Process } from './process.js';
 import type { RequestPlan, Story } from './request-plan.js';
 import { PRICES, type LinkName, type PostingPlan, type Scenario } from './scenario.js';
-import { StoreWitness } from './store-witness.js';
+import { StoreWitness, type Held } from './store-witness.js';
 import { Trace } from './trace.js';
 import { VirtualTime } from './virtual-time.js';
 
@@ -72,6 +72,9 @@ export class World {
   readonly postings: PostingStory[];
   /** Whether the store's file was ever lost or replaced by an older copy. */
   fileReplaced = false;
+  /** Settlements that came too late, and those that the ledger had to decide. */
+  lapsed = 0;
+  uncertain = 0;
   readonly #chance: Chance;
   readonly #machines: readonly Machine[];
   readonly #connections = new Map<
@@ -89,21 +92,27 @@ export class World {
     seed: number,
     readonly scenario: Scenario,
     keepTrace: boolean,
-    onGrant: (accountId: string) => void,
+    onGrant: (hold: Held) => void,
   ) {
     // Not the numbers that drew the scenario.
     this.#chance = new Chance(seed ^ 0x5eed);
     this.trace = new Trace(this.time, keepTrace);
     this.database = new Database(scenario.accounts);
-    const limits = {
-      ...TEST_LIMITS,
-      leaseMs: AUTH_TIMES.leaseMs[scenario.topology],
-      tombstoneMs: scenario.tombstoneMs,
-    };
+    const { leaseMs, tombstoneMs } = scenario;
+    const limits = { ...TEST_LIMITS, leaseMs, tombstoneMs };
     this.store = new MemoryAdmissionStore(this.time, limits, 'generation-0');
-    this.witness = new StoreWitness(this.database, onGrant, (requestId) => {
-      const story = this.stories.get(requestId);
-      if (story !== undefined && story.client.status >= 400) story.chargedAfterError = true;
+    this.witness = new StoreWitness(this.database, {
+      onGrant: (requestId, hold) => {
+        this.stories.get(requestId)!.held ??= hold.amount;
+        onGrant(hold);
+      },
+      onFinal: (requestId, cost, reach) => {
+        const story = this.stories.get(requestId)!;
+        story.reaches.push(reach);
+        if (cost > 0n && story.client.status >= 400) story.chargedAfterError = true;
+      },
+      onRefused: () => (this.lapsed += 1),
+      onUncertain: () => (this.uncertain += 1),
     });
     this.#watchedStore = this.witness.watch(this.store);
     this.postings = scenario.postings.map((plan) => ({ plan, outcome: 'unknown', asked: 0 }));
@@ -209,15 +218,20 @@ export class World {
     const { fileFate } = this.scenario;
     const replaced = fileFate !== 'kept' && this.elapsedMs < this.scenario.faultsEndMs;
     const copy = fileFate === 'older' ? this.#fileCopy : undefined;
-    if (!replaced || (fileFate === 'older' && copy === undefined)) return this.store.restart();
+    if (!replaced || (fileFate === 'older' && copy === undefined)) {
+      this.witness.reopened();
+      return this.store.restart();
+    }
     this.trace.line('the store file is', fileFate);
     this.fileReplaced = true;
-    for (const story of this.stories.values()) story.fileReplaced = true;
     if (copy === undefined) this.store.reset(`generation-${this.#lives}`);
     else this.store.restore(copy);
-    for (const requestId of this.witness.fileReplaced(copy)) {
-      const story = this.stories.get(requestId);
-      if (story !== undefined) story.settlementLost = true;
+    const { settlements, holds } = this.witness.fileReplaced(copy);
+    for (const requestId of [...settlements, ...holds]) this.stories.get(requestId)!.holdForgotten = true;
+    for (const requestId of settlements) {
+      const story = this.stories.get(requestId)!;
+      story.settlementLost = true;
+      story.shownBeforeLoss ||= story.client.complete;
     }
   }
 
@@ -334,10 +348,13 @@ export class World {
       settle: 'none',
       renewed: [],
       proven: 0,
-      fileReplaced: false,
+      held: null,
+      reaches: [],
+      holdForgotten: false,
       gatewayDied: false,
       chargedAfterError: false,
       settlementLost: false,
+      shownBeforeLoss: false,
       client: connection.view,
     });
     this.#connections.set(plan.requestId, { connection, process });
