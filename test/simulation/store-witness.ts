@@ -49,8 +49,8 @@ export interface WitnessEvents {
   readonly onFinal: (requestId: string, cost: bigint, reach: bigint | null) => void;
   /** A final settlement that was refused. */
   readonly onRefused: (requestId: string) => void;
-  /** A charge that the store can't know to be the first one. */
-  readonly onUncertain: (requestId: string) => void;
+  /** A charge that the store can't know to be the first one; unless it lapses, billing will be asked to book it. */
+  readonly onUncertain: (requestId: string, lapses: boolean) => void;
 }
 
 /**
@@ -160,7 +160,8 @@ export class StoreWitness {
           if (kind === 'final') this.events.onFinal(requestId, cost, reach);
           this.#settledNow(requestId, { accountId, keyId, kind, cost, applied: false });
         }
-        if (result.outcome === 'uncertain') this.events.onUncertain(requestId);
+        if (result.outcome === 'uncertain')
+          this.events.onUncertain(requestId, settlement.lapsesAtMs !== undefined);
         if (result.outcome === 'refused' && kind === 'final') this.events.onRefused(requestId);
         return result;
       },

@@ -112,7 +112,11 @@ export class World {
         if (cost > 0n && story.client.status >= 400) story.chargedAfterError = true;
       },
       onRefused: () => (this.lapsed += 1),
-      onUncertain: () => (this.uncertain += 1),
+      onUncertain: (requestId, lapses) => {
+        this.uncertain += 1;
+        // It may come to be booked although nobody lives to tell the store.
+        if (!lapses) this.stories.get(requestId)!.reaches.push(null);
+      },
     });
     this.#watchedStore = this.witness.watch(this.store);
     this.postings = scenario.postings.map((plan) => ({ plan, outcome: 'unknown', asked: 0 }));
