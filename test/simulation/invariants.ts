@@ -112,11 +112,14 @@ const checkRequest = (world: World, watch: LedgerWatch, story: Story): void => {
   if (story.held < least || story.held > most) fail('a hold of another size', { least, most, story });
 };
 
-/** An event that was on its way when the file with its settlement was lost, and came after its request was booked anew. */
-const isOvertaken = (
-  { stories }: World,
-  { reason, eventId }: { reason: string; eventId: string | null },
-): boolean => reason === 'conflict' && stories.get(eventId?.split(':')[0] ?? '')?.settlementLost === true;
+interface Overtaken {
+  readonly reason: string;
+  readonly eventId: string | null;
+}
+
+/** An event of a request that ended once more, because a file with its first end was lost: the first event stands. */
+const isOvertaken = ({ witness }: World, { reason, eventId }: Overtaken): boolean =>
+  reason === 'conflict' && witness.mayEndAgain.has(eventId?.split(':')[0] ?? '');
 
 const checkPostings = (world: World, watch: LedgerWatch): void => {
   for (const { plan, outcome, asked } of world.postings) {

@@ -69,6 +69,8 @@ export class StoreWitness {
   readonly lateFinals = new Set<string>();
   /** Requests whose hold or settlement was lost with a file. */
   readonly forgotten = new Set<string>();
+  /** Requests whose end was lost with a file: they may end a second time. */
+  readonly mayEndAgain = new Set<string>();
 
   constructor(
     private readonly database: Database,
@@ -132,6 +134,9 @@ export class StoreWitness {
       else if (!inLedger && kept.settled.get(requestId)?.kind !== each.kind) settlements.push(requestId);
     }
     const holds = [...this.#now.held.keys()];
+    for (const requestId of settlements) this.mayEndAgain.add(requestId);
+    for (const requestId of kept.held.keys())
+      if (this.#now.settled.has(requestId)) this.mayEndAgain.add(requestId);
     for (const requestId of [...settlements, ...holds]) this.forgotten.add(requestId);
     this.#now = kept;
     return { settlements, holds };
