@@ -36,6 +36,13 @@ interface Account {
 const least = (available: bigint, cap: bigint | null): bigint =>
   cap !== null && cap < available ? cap : available;
 
+const overrun = (
+  charge: Settlement['charge'],
+  cost: bigint,
+  hold: bigint,
+  reach: bigint | null,
+): Settlement['charge'] => ({ ...charge, cost, flags: [...charge.flags, 'overrun'], means: { hold, reach } });
+
 type Denied = Extract<AdmissionResult, { outcome: 'denied' }>;
 
 /**
@@ -172,15 +179,7 @@ export class ReferenceStore {
     if (lapsesAtMs !== undefined && lapsesAtMs <= this.nowMs) return { outcome: 'refused' };
     const seenFromItsStart = known !== undefined && hold.admittedAtMs >= this.openedMs;
     if (kind === 'final' && charge.cost > hold.amount && !seenFromItsStart && booked !== true)
-      return {
-        outcome: 'uncertain',
-        charge: {
-          ...charge,
-          cost: hold.amount,
-          flags: [...charge.flags, 'overrun'],
-          means: { hold: hold.amount, reach: null },
-        },
-      };
+      return { outcome: 'uncertain', charge: overrun(charge, hold.amount, hold.amount, null) };
     const account = this.account(hold.accountId);
     const set = known?.state === 'held' ? known.hold.amount : hold.amount;
     const mine = known?.state === 'held' ? known.hold.amount : (known?.charge?.cost ?? 0n);
@@ -194,10 +193,7 @@ export class ReferenceStore {
       account.factor !== undefined && account.factor.untilMs > this.nowMs ? account.factor.permille : 1_250;
     const overHold = charge.cost > hold.amount || charge.flags.includes('overrun');
     if (overHold && permille > former) account.factor = { permille, untilMs: this.nowMs + 24 * 3_600_000 };
-    const paid =
-      charge.cost > most && booked !== true
-        ? { ...charge, cost: most, flags: [...charge.flags, 'overrun' as const], means: { hold: set, reach } }
-        : charge;
+    const paid = charge.cost > most && booked !== true ? overrun(charge, most, set, reach) : charge;
     const tokens = charge.flags.includes('uncharged') ? 0 : charge.usage.prompt + charge.usage.completion;
     this.requests.set(hold.requestId, {
       hold: { ...hold, admittedAtMs: known?.hold.admittedAtMs ?? hold.admittedAtMs },
