@@ -1,8 +1,10 @@
-// Clients that mean harm, in a process of their own: node attackers.mjs PORT KIND COUNT KEY. Runs until it is ended.
+// Clients that mean harm, in a process of their own: node attackers.mjs PORT KIND COUNT KEY. Runs until it is ended, and
+// prints a line whenever COUNT more connections have been made.
 import { connect } from 'node:net';
 import { generateApiKey } from '@tunan/kernel';
 
-const [port, kind, count, key] = process.argv.slice(2);
+const [port, kind, countText, key] = process.argv.slice(2);
+const count = Number(countText);
 
 const BODY_BYTES = 20 * 1024 * 1024;
 const PIECE = Buffer.alloc(64 * 1024, ' ');
@@ -14,42 +16,43 @@ const head = (bearer, length) =>
   `POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${bearer}\r\n` +
   `Content-Type: application/json\r\nContent-Length: ${length}\r\n\r\n`;
 
+/** Sends the largest body that there is, as fast as it is taken, with a key of the right form that nobody has. */
+const upload = (socket, bearer) => {
+  let left = BODY_BYTES;
+  const pump = () => {
+    while (left > 0 && socket.writable) {
+      left -= PIECE.length;
+      if (!socket.write(PIECE)) return;
+    }
+  };
+  socket.on('drain', pump);
+  socket.resume();
+  socket.write(head(bearer, BODY_BYTES));
+  pump();
+};
+
 const KINDS = {
   /** Announces a body and sends a byte of it now and then. */
   'slow-upload': (socket) => {
+    socket.resume();
     socket.write(head(key, 1_000_000));
     const trickle = setInterval(() => socket.write(' '), TRICKLE_MS);
     socket.once('close', () => clearInterval(trickle));
   },
-  /** Sends the largest body that there is, as fast as it is taken, with a key of the right form that nobody has. */
-  'unknown-key': (socket) => {
-    let left = BODY_BYTES;
-    const pump = () => {
-      while (left > 0 && socket.writable) {
-        left -= PIECE.length;
-        if (!socket.write(PIECE)) return;
-      }
-    };
-    socket.on('drain', pump);
-    socket.write(head(UNKNOWN_KEY, BODY_BYTES));
-    pump();
-  },
+  'unknown-key': (socket) => upload(socket, UNKNOWN_KEY),
+  'unknown-keys': (socket) => upload(socket, generateApiKey()),
 };
-
-/** Connections per attacker after which the attack is steady: those who are thrown out no longer come all at once. */
-const ROUNDS_OF = { 'slow-upload': 1, 'unknown-key': 3 };
 
 let connected = 0;
 const attack = () => {
   const socket = connect(Number(port), '127.0.0.1');
   socket.on('error', () => undefined);
-  socket.resume();
   socket.once('connect', () => {
     KINDS[kind](socket);
     connected += 1;
-    if (connected === Number(count) * ROUNDS_OF[kind]) process.stdout.write('attacking\n');
+    if (connected % count === 0) process.stdout.write(`${connected} connections\n`);
   });
   // Whoever is thrown out comes back.
   socket.once('close', () => setTimeout(attack, Math.random() * RETURN_MS_MAX));
 };
-for (let index = 0; index < Number(count); index += 1) attack();
+for (let index = 0; index < count; index += 1) attack();

@@ -23,6 +23,8 @@ export interface AccountOptions {
   readonly rpm?: number;
   readonly tpm?: number;
   readonly concurrency?: number;
+  /** Has paid a dollar. */
+  readonly paid?: boolean;
 }
 
 /** The platform in a process of its own, as it is shipped, and what its tests look at from outside. */
@@ -76,10 +78,13 @@ export const startHostileRig = async (env: Readonly<Record<string, string>> = {}
     rpm = 1_000_000,
     tpm = 1_000_000_000,
     concurrency = 1_000,
+    paid = false,
   }: AccountOptions = {}) => {
     const email = `user-${Math.random().toString(36).slice(2)}@example.com`;
     const limits = ['--rpm', `${rpm}`, '--tpm', `${tpm}`, '--concurrency', `${concurrency}`];
-    return cli<Created>('account', 'create', '--email', email, '--credit', credit, ...limits);
+    const created = await cli<Created>('account', 'create', '--email', email, '--credit', credit, ...limits);
+    if (paid) await cli('credit', 'add', '--account', created.accountId, '--amount', '1');
+    return created;
   };
   const metrics = async (): Promise<string> => (await fetch(`${opsUrl}/metrics`)).text();
 
