@@ -1,121 +1,34 @@
-import {
-  createServer,
-  request as httpRequest,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-} from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { CatalogModel } from '@tunan/contracts';
 import { Fault } from '@tunan/kernel';
-import { TestClock } from '@tunan/kernel/testing';
-import { createLogger } from '@tunan/service-kit';
-import { Principals } from '../principals.js';
-import { FakeAuth } from '../testing/fake-auth.js';
-import { ScriptedRouter, SERVED as served, SERVED_USAGE as usage } from '../testing/scripted-router.js';
-import { Inference, type InferenceRequest } from './inference.js';
-import { OpenExchanges } from './open-exchanges.js';
+import type { TestClock } from '@tunan/kernel/testing';
+import type { FakeAuth } from '../testing/fake-auth.js';
+import { InferenceRig, KEEP_ALIVE_MS, settleDown } from '../testing/inference-rig.js';
+import { SERVED as served, SERVED_USAGE as usage, type ScriptedRouter } from '../testing/scripted-router.js';
+import type { OpenExchanges } from './open-exchanges.js';
 
 const content = Buffer.from('data: {"choices":[{"delta":{"content":"Hello"}}],"usage":null}\n\n');
 const usageFrame = Buffer.from('data: {"choices":[],"usage":{"prompt_tokens":8}}\n\n');
-const WRITE_STALL_MS = 60_000;
-const KEEP_ALIVE_MS = 15_000;
 
 describe('Inference', () => {
+  let rig: InferenceRig;
   let auth: FakeAuth;
   let router: ScriptedRouter;
   let clock: TestClock;
   let exchanges: OpenExchanges;
-  let server: Server;
-  /** The answer under way, as the server has it. */
-  let answer: ServerResponse;
-  let url: string;
-  let stream = false;
-  let includeUsage = false;
-  let timeouts: InferenceRequest['timeouts'];
-  let idempotency: InferenceRequest['idempotency'];
 
-  beforeEach(async () => {
-    auth = new FakeAuth();
-    router = new ScriptedRouter();
-    clock = new TestClock();
-    exchanges = new OpenExchanges(clock);
-    exchanges.start();
-    const logger = createLogger('silent');
-    const times = { keepAliveMs: KEEP_ALIVE_MS, writeStallMs: WRITE_STALL_MS, exchangeMsMax: 600_000 };
-    const principals = new Principals(auth, clock, 10);
-    const inference = new Inference(auth, router, principals, exchanges, clock, logger, times);
-    server = createServer((_request, response) => {
-      answer = response;
-      void inference.run(requestFacts(), response);
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    stream = false;
-    includeUsage = false;
-    idempotency = undefined;
-    timeouts = { headersMs: null, silenceMs: null, totalMs: null };
+  beforeEach(() => {
+    rig = new InferenceRig();
+    ({ auth, router, clock, exchanges } = rig);
+    return rig.start();
   });
-
-  afterEach(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  });
-
-  const requestFacts = (): InferenceRequest => ({
-    requestId: 'r1',
-    apiKey: 'sk-x',
-    principal: { accountId: 'acc_1', keyId: 'key_1', tier: 'free', models: null, aliases: true },
-    operation: 'chat',
-    model: { id: 'deepseek-chat' } as CatalogModel,
-    alias: undefined,
-    catalogVersion: 1,
-    body: { model: 'deepseek-chat', messages: [{ role: 'user', content: 'Hi' }] },
-    stream,
-    strictParameters: false,
-    includeUsage,
-    completions: 1,
-    ceiling: null,
-    promptLikely: 10,
-    promptBound: 20,
-    timeouts,
-    idempotency,
-    traceparent: undefined,
-    startedMs: clock.monotonicMs(),
-    headers: { 'x-request-id': 'r1' },
-  });
-
-  /** A client that sees the answer as it comes. */
-  const call = () => {
-    const seen = { text: '', status: 0, headers: {} as IncomingMessage['headers'] };
-    const request = httpRequest(url, { method: 'POST', agent: false });
-    const answered = new Promise<void>((resolve) => {
-      request.once('response', (response) => {
-        seen.status = response.statusCode!;
-        seen.headers = response.headers;
-        response.on('data', (chunk: Buffer) => (seen.text += chunk.toString()));
-        response.once('close', resolve);
-      });
-      request.once('error', () => resolve());
-    });
-    request.end();
-    return { seen, answered, leave: () => request.destroy() };
-  };
-
-  /** Lets sockets and promises do what is pending. */
-  const settleDown = async (until: () => boolean): Promise<void> => {
-    const endMs = performance.now() + 2_000;
-    while (!until() && performance.now() < endMs) await new Promise((resolve) => setImmediate(resolve));
-    expect(until()).toBe(true);
-  };
+  afterEach(() => rig.stop());
 
   describe('a unary answer', () => {
     it('has a durable bill before its first byte, and shows its cost', async () => {
-      const client = call();
+      const client = rig.call();
       await router.called;
       let begunBefore = true;
-      auth.onSettle = () => (begunBefore = answer.headersSent);
+      auth.onSettle = () => (begunBefore = rig.answer.headersSent);
       router.unary('{"id":"c","usage":{"prompt_tokens":8}}');
       await client.answered;
       expect(client.seen).toMatchObject({
@@ -132,7 +45,7 @@ describe('Inference', () => {
     });
 
     it('that fails is an error with its status, and is not charged', async () => {
-      const client = call();
+      const client = rig.call();
       await router.called;
       router.fail(new Fault('upstream_timeout', 'It took too long.'));
       await client.answered;
@@ -144,7 +57,7 @@ describe('Inference', () => {
     it.each(['fails', 'comes all the same'])(
       'whose client left is not a completed one (it %s)',
       async (what) => {
-        const client = call();
+        const client = rig.call();
         await router.called;
         client.leave();
         await settleDown(() => router.exchange.signal.aborted);
@@ -159,7 +72,7 @@ describe('Inference', () => {
 
     it('is not sent if its bill cannot be made durable', async () => {
       auth.settleFailures = 100;
-      const client = call();
+      const client = rig.call();
       await router.called;
       router.unary('{"id":"secret","usage":{}}');
       await settleDown(() => {
@@ -173,7 +86,7 @@ describe('Inference', () => {
 
     it('is settled once although the first tries to settle fail', async () => {
       auth.settleFailures = 2;
-      const client = call();
+      const client = rig.call();
       await router.called;
       router.unary('{"usage":{}}');
       await settleDown(() => {
@@ -187,17 +100,17 @@ describe('Inference', () => {
 
   describe('a streamed answer', () => {
     beforeEach(() => {
-      stream = true;
+      rig.facts = { stream: true };
     });
 
     it('flows through byte for byte, and ends with [DONE] only after its bill is durable', async () => {
-      const client = call();
+      const client = rig.call();
       await router.called;
       const sink = await router.stream();
       sink.frames(content, 1);
       await settleDown(() => client.seen.text === content.toString());
       let endedBefore = true;
-      auth.onSettle = () => (endedBefore = answer.writableEnded);
+      auth.onSettle = () => (endedBefore = rig.answer.writableEnded);
       sink.usage(usage, usageFrame);
       sink.end();
       await client.answered;
@@ -207,8 +120,8 @@ describe('Inference', () => {
     });
 
     it('has a usage chunk with the cost if the client asked for one', async () => {
-      includeUsage = true;
-      const client = call();
+      rig.facts = { stream: true, includeUsage: true };
+      const client = rig.call();
       await router.called;
       const sink = await router.stream();
       sink.frames(content, 1);
@@ -221,7 +134,7 @@ describe('Inference', () => {
     // Guarantee: an answer reads as complete only if its bill is durable.
     it('whose bill cannot be made durable ends with an error event and no [DONE]', async () => {
       auth.settleFailures = 100;
-      const client = call();
+      const client = rig.call();
       await router.called;
       const sink = await router.stream();
       sink.frames(content, 1);
@@ -237,7 +150,7 @@ describe('Inference', () => {
     });
 
     it('that breaks after content ends with an error event and no [DONE], and what was delivered is charged', async () => {
-      const client = call();
+      const client = rig.call();
       await router.called;
       const sink = await router.stream();
       sink.frames(content, 3);
@@ -249,7 +162,7 @@ describe('Inference', () => {
     });
 
     it('that breaks before content is an error with its status, and is not charged', async () => {
-      const client = call();
+      const client = rig.call();
       await router.called;
       router.fail(new Fault('no_channel_available', 'No provider is available.'));
       await client.answered;
@@ -259,7 +172,7 @@ describe('Inference', () => {
     });
 
     it('opens with a comment after 15 seconds of silence, never before, and then fails by an error event', async () => {
-      const client = call();
+      const client = rig.call();
       await router.called;
       clock.advance(KEEP_ALIVE_MS - 1_000);
       await new Promise((resolve) => setImmediate(resolve));
@@ -274,8 +187,8 @@ describe('Inference', () => {
     });
 
     it('that opened before anything had answered says in its usage chunk what served it', async () => {
-      includeUsage = true;
-      const client = call();
+      rig.facts = { stream: true, includeUsage: true };
+      const client = rig.call();
       await router.called;
       clock.advance(KEEP_ALIVE_MS + 1_000);
       await settleDown(() => client.seen.text === ': keep-alive\n\n');
@@ -289,8 +202,8 @@ describe('Inference', () => {
     });
 
     it('opens before its client gives up, and is kept alive within a third of its read timeout', async () => {
-      timeouts = { headersMs: 6_000, silenceMs: 6_000, totalMs: null };
-      const client = call();
+      rig.facts = { stream: true, timeouts: { headersMs: 6_000, silenceMs: 6_000, totalMs: null } };
+      const client = rig.call();
       await router.called;
       clock.advance(4_500);
       await new Promise((resolve) => setImmediate(resolve));
@@ -305,9 +218,9 @@ describe('Inference', () => {
     });
 
     it('has the deadline that its client asked for', async () => {
-      timeouts = { headersMs: null, silenceMs: null, totalMs: 20_000 };
+      rig.facts = { stream: true, timeouts: { headersMs: null, silenceMs: null, totalMs: 20_000 } };
       const startedMs = clock.monotonicMs();
-      const client = call();
+      const client = rig.call();
       await router.called;
       expect(router.exchange.deadlineMs).toBe(startedMs + 20_000);
       client.leave();
@@ -315,7 +228,7 @@ describe('Inference', () => {
     });
 
     it('tells the stages that its client went away, and charges what they report then', async () => {
-      const client = call();
+      const client = rig.call();
       await router.called;
       const sink = await router.stream();
       sink.frames(content, 2);
@@ -330,7 +243,7 @@ describe('Inference', () => {
 
     // Guarantee: a provider that was asked for a client that left is named, so that the prompt is charged.
     it('whose client left before content is settled with what served it', async () => {
-      const client = call();
+      const client = rig.call();
       await router.called;
       client.leave();
       await settleDown(() => router.exchange.signal.aborted);
@@ -343,7 +256,7 @@ describe('Inference', () => {
     });
 
     it('whose client left when it was whole is charged as whole', async () => {
-      const client = call();
+      const client = rig.call();
       await router.called;
       const sink = await router.stream();
       sink.frames(content, 2);
@@ -357,7 +270,7 @@ describe('Inference', () => {
     });
 
     it('renews its lease four times per lease, with the progress so far', async () => {
-      const client = call();
+      const client = rig.call();
       await router.called;
       const sink = await router.stream();
       sink.frames(content, 5);
@@ -378,7 +291,7 @@ describe('Inference', () => {
 
     it('ends if its request was settled by somebody else', async () => {
       auth.renewal = 'settled';
-      const client = call();
+      const client = rig.call();
       await router.called;
       const sink = await router.stream();
       sink.frames(content, 5);
@@ -403,7 +316,7 @@ describe('Inference', () => {
       needed: null,
       available: null,
     };
-    const client = call();
+    const client = rig.call();
     await client.answered;
     expect(client.seen.status).toBe(429);
     expect(client.seen.headers).toMatchObject({
@@ -416,14 +329,14 @@ describe('Inference', () => {
 
   it('is 503 with Retry-After, never 402, while the account is not loaded', async () => {
     auth.admission = { outcome: 'cold', retryAfterMs: 700 };
-    const client = call();
+    const client = rig.call();
     await client.answered;
     expect(client.seen).toMatchObject({ status: 503, headers: { 'retry-after': '1' } });
   });
 
   it('takes back an admission whose answer it never received', async () => {
     auth.admission = new Fault('service_unavailable', 'x');
-    const client = call();
+    const client = rig.call();
     await client.answered;
     expect(client.seen.status).toBe(503);
     await settleDown(() => auth.voids.length === 1);

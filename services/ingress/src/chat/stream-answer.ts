@@ -3,6 +3,7 @@ import type { ReplySink, ReplyStream, Served, SettleReply, ReportedUsage } from 
 import { errorBody, Fault, type Clock } from '@tunan/kernel';
 import { sendFault } from '@tunan/service-kit';
 import { withCost } from '../domain/usage-json.js';
+import { beforeError } from './before-error.js';
 import { ChunkedBody } from './chunked-body.js';
 import type { IdempotencyMark } from './idempotency.js';
 import type { OpenExchange } from './open-exchanges.js';
@@ -145,15 +146,20 @@ export class StreamAnswer implements ReplySink, OpenExchange {
   async #break(fault: Fault): Promise<void> {
     if (this.#ended) return;
     this.#ended = true;
-    try {
-      await this.#settle(this.#clientGone ? 'aborted' : this.#contentSent ? 'cut' : 'failed');
-    } catch {
-      // Logged where it happened. What was delivered is charged by a try that arrived, or when the lease has run out.
-    } finally {
+    const { clock, closed, mark } = this.options;
+    const ended = Promise.allSettled([
+      // A failure is logged where it happened. What was delivered is charged by a try that arrived, or when the lease has
+      // run out.
+      this.#settle(this.#clientGone ? 'aborted' : this.#contentSent ? 'cut' : 'failed'),
       // What a client has left it was charged for, and can't have again; what broke it may ask for anew.
-      await this.options.mark?.end({ kind: this.#clientGone && this.#contentSent ? 'not-stored' : 'failed' });
+      mark?.end({ kind: this.#clientGone && this.#contentSent ? 'not-stored' : 'failed' }),
+    ]);
+    try {
+      await beforeError(clock, ended);
       this.#writeError(fault);
-      this.options.closed();
+      await ended;
+    } finally {
+      closed();
     }
   }
 

@@ -1,8 +1,9 @@
 import type { ServerResponse } from 'node:http';
 import type { ExchangeReply, Served } from '@tunan/contracts';
-import { Fault } from '@tunan/kernel';
+import { Fault, type Clock } from '@tunan/kernel';
 import { sendFault } from '@tunan/service-kit';
 import { withCost } from '../domain/usage-json.js';
+import { beforeError } from './before-error.js';
 import type { IdempotencyMark } from './idempotency.js';
 import type { OpenExchange } from './open-exchanges.js';
 import type { Ending, Settlement } from './settlement.js';
@@ -10,6 +11,7 @@ import type { Ending, Settlement } from './settlement.js';
 /** What a unary answer needs from its surroundings. */
 export interface UnaryAnswerOptions {
   readonly response: ServerResponse;
+  readonly clock: Clock;
   readonly settlement: Settlement;
   readonly headers: (served: Served | null) => Record<string, string>;
   /** Set if the client may ask for the same answer again. */
@@ -76,22 +78,27 @@ export class UnaryAnswer implements OpenExchange {
   async fail(fault: Fault): Promise<void> {
     if (this.#ended) return;
     this.#ended = true;
-    const outcome = this.#clientGone ? 'aborted' : 'failed';
     try {
-      await this.options.settlement.settle({
-        outcome,
+      await this.#endWith(fault, {
+        outcome: this.#clientGone ? 'aborted' : 'failed',
         usage: null,
         deliveredTokens: 0,
         served: null,
         lapses: false,
       });
-    } catch {
-      // Logged where it happened. Made later or never, it charges nothing.
     } finally {
-      await this.options.mark?.end({ kind: 'failed' });
-      sendFault(this.options.response, fault, this.options.headers(null));
       this.options.closed();
     }
+  }
+
+  /** Sends an error, which costs nothing; resolves when the request is settled as well, or can't be. */
+  async #endWith(fault: Fault, ending: Ending): Promise<void> {
+    const { clock, headers, mark, response, settlement } = this.options;
+    // A settlement that fails is logged where it happened. Made later or never, it charges nothing.
+    const ended = Promise.allSettled([settlement.settle(ending), mark?.end({ kind: 'failed' })]);
+    await beforeError(clock, ended);
+    sendFault(response, fault, headers(null));
+    await ended;
   }
 
   tick(nowMs: number): void {
