@@ -75,7 +75,7 @@ export class AuthHost {
       store,
       catalogs,
       keys,
-      answers: new MemoryIdempotentAnswers(),
+      answers: new MemoryIdempotentAnswers(process, 60_000),
       cold,
       refresher,
       relay,

@@ -96,7 +96,7 @@ describe('AuthService', () => {
       store,
       catalogs,
       keys: new KeyDirectory(new OneKey(), [PEPPER], clock, { cacheMax: 10, hitMs: 1_000, missMs: 1_000 }),
-      answers: new MemoryIdempotentAnswers(),
+      answers: new MemoryIdempotentAnswers(clock, 60_000),
       cold: new ColdAccounts(refresher, (outcome, count) => metrics.coldLoads.inc({ outcome }, count)),
       refresher,
       relay,
@@ -394,6 +394,17 @@ describe('AuthService', () => {
     await expect(auth.refresh({ accountIds: [ACCOUNT] })).rejects.toMatchObject({
       code: 'service_unavailable',
     });
+  });
+
+  it('says whether a request still has the mark of its idempotency key', async () => {
+    const first = { keyId: 'key_1', idempotencyHash: 'a'.repeat(64), requestId: 'r1' };
+    const second = { ...first, requestId: 'r2' };
+    const requestHash = 'b'.repeat(64);
+    await auth.beginIdempotent({ ...first, requestHash });
+    expect(await auth.endIdempotent({ ...first, end: { kind: 'running' } })).toEqual({ owned: true });
+    clock.advance(60_000);
+    expect(await auth.beginIdempotent({ ...second, requestHash })).toEqual({ outcome: 'begun' });
+    expect(await auth.endIdempotent({ ...first, end: { kind: 'not-stored' } })).toEqual({ owned: false });
   });
 
   it('hands the catalog out', async () => {

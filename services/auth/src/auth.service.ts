@@ -117,10 +117,9 @@ export class AuthService extends AuthPort {
   override beginIdempotent: AuthPort['beginIdempotent'] = ({ requestHash, ...request }) =>
     this.parts.answers.begin(request, requestHash);
 
-  override endIdempotent: AuthPort['endIdempotent'] = async ({ end, ...request }) => {
-    await this.parts.answers.end(request, end);
-    return {};
-  };
+  override endIdempotent: AuthPort['endIdempotent'] = async ({ end, ...request }) => ({
+    owned: await this.parts.answers.end(request, end),
+  });
 
   override catalog: AuthPort['catalog'] = async ({ knownVersion, version }) => ({
     snapshot: await this.parts.catalogs.snapshot(knownVersion, version),

@@ -3,7 +3,12 @@ import { catalogSnapshot } from '../catalog/catalog.js';
 import { usageEvent } from '../events/usage-event.js';
 import { count, id, nano } from '../wire.js';
 import { reportedUsage, usage } from '../usage.js';
-import { beginIdempotentReply, beginIdempotentRequest, endIdempotentRequest } from './idempotency.js';
+import {
+  beginIdempotentReply,
+  beginIdempotentRequest,
+  endIdempotentReply,
+  endIdempotentRequest,
+} from './idempotency.js';
 import { call, type ContractSpec, type Port } from './contract.js';
 import { hold, limits, operation, settleOutcome } from './hold.js';
 
@@ -243,7 +248,10 @@ export const authContract = {
       timeoutMs: 2_000,
     }),
     /** Says how a marked request goes on. Of a request whose mark is no longer its own, nothing is taken. */
-    endIdempotent: call(endIdempotentRequest, z.object({}), { callers: ['ingress'], timeoutMs: 2_000 }),
+    endIdempotent: call(endIdempotentRequest, endIdempotentReply, {
+      callers: ['ingress'],
+      timeoutMs: 2_000,
+    }),
     /** The active catalog, or null if it is still `knownVersion`; or the snapshot `version`, if given. */
     catalog: call(
       z.object({ knownVersion: count.nullable(), version: count.nullable() }),

@@ -48,3 +48,6 @@ export const endIdempotentRequest = z.object({
   ]),
 });
 export type IdempotentEnd = z.output<typeof endIdempotentRequest>['end'];
+
+/** `owned` is false if the mark is no longer this request's: its lease ran out, and nothing was changed. */
+export const endIdempotentReply = z.object({ owned: z.boolean() });

@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { IdempotentRequest } from '@tunan/contracts';
+import { TestClock } from '@tunan/kernel/testing';
 import { createTestDatabase, type TestDatabase } from '@tunan/postgres/testing';
 import { MemoryIdempotentAnswers } from '../testing/memory-idempotent-answers.js';
 import type { IdempotentAnswers } from '../ports/idempotent-answers.js';
 import { PostgresIdempotentAnswers } from './postgres-idempotent-answers.js';
 
 const LEASE_MS = 60_000;
+const DAY_MS = 24 * 3_600_000;
 const hash = (letter: string): string => letter.repeat(64);
 const first: IdempotentRequest = { keyId: 'key_1', idempotencyHash: hash('a'), requestId: 'r1' };
 const second: IdempotentRequest = { ...first, requestId: 'r2' };
@@ -19,15 +21,31 @@ describe('idempotent answers', () => {
   afterAll(() => database.drop());
   beforeEach(() => database.pool.query('TRUNCATE idempotent_answer'));
 
-  const implementations: readonly (readonly [string, () => IdempotentAnswers])[] = [
-    ['in memory', () => new MemoryIdempotentAnswers()],
-    ['in Postgres', () => new PostgresIdempotentAnswers(database.pool, LEASE_MS)],
+  /** Marks, and how time passes for them. */
+  type Opened = readonly [answers: IdempotentAnswers, pass: (ms: number) => unknown];
+
+  const inMemory = (): Opened => {
+    const clock = new TestClock();
+    return [new MemoryIdempotentAnswers(clock, LEASE_MS), (ms) => clock.advance(ms)];
+  };
+  const inPostgres = (): Opened => [
+    new PostgresIdempotentAnswers(database.pool, LEASE_MS),
+    (ms) =>
+      database.pool.query(
+        `UPDATE idempotent_answer SET lease_ends_at = lease_ends_at - $1 * interval '1 millisecond',
+           expires_at = expires_at - $1 * interval '1 millisecond'`,
+        [ms],
+      ),
   ];
 
-  describe.each(implementations)('%s', (_name, open) => {
+  describe.each([
+    ['in memory', inMemory],
+    ['in Postgres', inPostgres],
+  ])('%s', (_name, open) => {
     let answers: IdempotentAnswers;
+    let pass: Opened[1];
     beforeEach(() => {
-      answers = open();
+      [answers, pass] = open();
     });
 
     it('give the mark to one of many that begin at once', async () => {
@@ -74,35 +92,54 @@ describe('idempotent answers', () => {
       expect(await answers.begin(second, hash('d'))).toEqual({ outcome: 'begun' });
     });
 
-    it('take nothing of a request whose mark is another’s', async () => {
+    it('take nothing of a request whose mark is another’s, and say so', async () => {
       await answers.begin(first, hash('b'));
       for (const end of [
+        { kind: 'running' },
         { kind: 'failed' },
         { kind: 'not-stored' },
+        { kind: 'answered', settled: false, sealed },
         { kind: 'answered', settled: true, sealed },
-      ] as const)
-        await answers.end(second, end);
+      ] as const) {
+        expect(await answers.end(second, end)).toBe(false);
+        expect(await answers.end({ ...first, idempotencyHash: hash('c') }, end)).toBe(false);
+      }
       expect(await answers.begin(second, hash('b'))).toEqual({ outcome: 'running', requestId: 'r1' });
+      expect(await answers.end(first, { kind: 'answered', settled: false, sealed })).toBe(true);
     });
-  });
 
-  it('in Postgres lose a mark with its lease, and an answer after a day', async () => {
-    const answers = new PostgresIdempotentAnswers(database.pool, LEASE_MS);
-    const age = (column: string) =>
-      database.pool.query(`UPDATE idempotent_answer SET ${column} = now() - interval '1 second'`);
-    await answers.begin(first, hash('b'));
-    await age('lease_ends_at');
-    await answers.end(first, { kind: 'running' });
-    expect((await answers.begin(second, hash('b'))).outcome).toBe('running');
-    await age('lease_ends_at');
-    expect(await answers.begin(second, hash('b'))).toEqual({ outcome: 'begun' });
-    await answers.end(second, { kind: 'answered', settled: true, sealed });
-    await age('lease_ends_at');
-    expect((await answers.begin(first, hash('b'))).outcome).toBe('answered');
-    expect(await answers.purge(10)).toBe(0);
-    await age('expires_at');
-    expect(await answers.begin(first, hash('d'))).toEqual({ outcome: 'begun' });
-    await age('expires_at');
-    expect(await answers.purge(10)).toBe(1);
+    // Guarantee: of two requests with one key that both think they run, at most one keeps its answer, and is charged.
+    it.each([{ kind: 'answered', settled: false, sealed }, { kind: 'not-stored' }] as const)(
+      'let only who holds the mark keep an answer, once the first one’s lease ran out (%j)',
+      async (end) => {
+        await answers.begin(first, hash('b'));
+        await pass(LEASE_MS);
+        expect(await answers.begin(second, hash('b'))).toEqual({ outcome: 'begun' });
+        expect(await answers.end(first, end)).toBe(false);
+        expect(await answers.end(second, end)).toBe(true);
+      },
+    );
+
+    it('lose a mark with its lease, unless it is renewed', async () => {
+      await answers.begin(first, hash('b'));
+      await pass(LEASE_MS - 1_000);
+      await answers.end(first, { kind: 'running' });
+      await pass(LEASE_MS - 1_000);
+      expect((await answers.begin(second, hash('b'))).outcome).toBe('running');
+      await pass(1_000);
+      expect(await answers.begin(second, hash('b'))).toEqual({ outcome: 'begun' });
+    });
+
+    it('keep an answer for a day, however long its lease is over, and then purge it', async () => {
+      await answers.begin(first, hash('b'));
+      await answers.end(first, { kind: 'answered', settled: true, sealed });
+      await pass(DAY_MS - 1_000);
+      expect((await answers.begin(second, hash('b'))).outcome).toBe('answered');
+      expect(await answers.purge(10)).toBe(0);
+      await pass(1_000);
+      expect(await answers.begin(second, hash('d'))).toEqual({ outcome: 'begun' });
+      await pass(DAY_MS);
+      expect(await answers.purge(10)).toBe(1);
+    });
   });
 });

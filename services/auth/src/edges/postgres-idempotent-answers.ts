@@ -60,19 +60,22 @@ export class PostgresIdempotentAnswers extends IdempotentAnswers {
     return found === undefined ? { outcome: 'running', requestId } : toReply(found);
   }
 
-  override async end(request: IdempotentRequest, end: IdempotentEnd): Promise<void> {
+  override async end(request: IdempotentRequest, end: IdempotentEnd): Promise<boolean> {
+    const { rowCount } = await this.#change(request, end);
+    return rowCount === 1;
+  }
+
+  #change(request: IdempotentRequest, end: IdempotentEnd): Promise<QueryResult> {
     const own = [request.keyId, request.idempotencyHash, request.requestId];
     switch (end.kind) {
       case 'running':
-        return void (await this.#query('renew', RENEW, [...own, this.leaseMs]));
+        return this.#query('renew', RENEW, [...own, this.leaseMs]);
       case 'failed':
-        return void (await this.#query('drop', DROP, own));
+        return this.#query('drop', DROP, own);
       case 'not-stored':
-        return void (await this.#query('keep', KEEP, [...own, 'not_stored', null]));
-      case 'answered': {
-        const state = end.settled ? 'settled' : 'unsettled';
-        return void (await this.#query('keep', KEEP, [...own, state, end.sealed]));
-      }
+        return this.#query('keep', KEEP, [...own, 'not_stored', null]);
+      case 'answered':
+        return this.#query('keep', KEEP, [...own, end.settled ? 'settled' : 'unsettled', end.sealed]);
     }
   }
 

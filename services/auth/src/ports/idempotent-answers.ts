@@ -14,9 +14,10 @@ export abstract class IdempotentAnswers {
 
   /**
    * Changes the mark of a request, if it is still its own.
+   * @returns false if it is not: it has run out, and another request may have it
    * @throws Fault `service_unavailable`
    */
-  abstract end(request: IdempotentRequest, end: IdempotentEnd): Promise<void>;
+  abstract end(request: IdempotentRequest, end: IdempotentEnd): Promise<boolean>;
 
   /** Removes marks that have run out; returns how many. */
   abstract purge(limit: number): Promise<number>;

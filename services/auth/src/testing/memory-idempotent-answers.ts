@@ -1,43 +1,72 @@
 import type { BeginIdempotentReply, IdempotentEnd, IdempotentRequest } from '@tunan/contracts';
+import type { Clock } from '@tunan/kernel';
 import { IdempotentAnswers } from '../ports/idempotent-answers.js';
+
+const KEPT_MS = 24 * 3_600_000;
 
 interface Entry {
   readonly requestId: string;
   readonly requestHash: string;
+  readonly expiresAtMs: number;
+  leaseEndsAtMs: number;
   end: IdempotentEnd;
 }
 
-/** Marks in memory; none of them runs out. */
+/** Marks in memory, with the leases and the day of the real ones. */
 export class MemoryIdempotentAnswers extends IdempotentAnswers {
   readonly #entries = new Map<string, Entry>();
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly leaseMs: number,
+  ) {
+    super();
+  }
 
   override begin(request: IdempotentRequest, requestHash: string): Promise<BeginIdempotentReply> {
     const place = placeOf(request);
     const entry = this.#entries.get(place);
-    if (entry === undefined) {
-      this.#entries.set(place, { requestId: request.requestId, requestHash, end: { kind: 'running' } });
+    const nowMs = this.clock.monotonicMs();
+    if (entry === undefined || hasRunOut(entry, nowMs)) {
+      this.#entries.set(place, {
+        requestId: request.requestId,
+        requestHash,
+        expiresAtMs: nowMs + KEPT_MS,
+        leaseEndsAtMs: nowMs + this.leaseMs,
+        end: { kind: 'running' },
+      });
       return Promise.resolve({ outcome: 'begun' });
     }
-    const { requestId, end } = entry;
-    if (entry.requestHash !== requestHash) return Promise.resolve({ outcome: 'reused' });
-    if (end.kind === 'answered')
-      return Promise.resolve({ outcome: 'answered', requestId, settled: end.settled, sealed: end.sealed });
-    return Promise.resolve({ outcome: end.kind === 'not-stored' ? 'not-stored' : 'running', requestId });
+    return Promise.resolve(toReply(entry, requestHash));
   }
 
-  override end(request: IdempotentRequest, end: IdempotentEnd): Promise<void> {
+  override end(request: IdempotentRequest, end: IdempotentEnd): Promise<boolean> {
     const place = placeOf(request);
     const entry = this.#entries.get(place);
-    if (entry?.requestId === request.requestId) {
-      if (end.kind === 'failed') this.#entries.delete(place);
-      else entry.end = end;
-    }
-    return Promise.resolve();
+    if (entry?.requestId !== request.requestId) return Promise.resolve(false);
+    if (end.kind === 'failed') this.#entries.delete(place);
+    else if (end.kind === 'running') entry.leaseEndsAtMs = this.clock.monotonicMs() + this.leaseMs;
+    else entry.end = end;
+    return Promise.resolve(true);
   }
 
-  override purge(): Promise<number> {
-    return Promise.resolve(0);
+  override purge(limit: number): Promise<number> {
+    const nowMs = this.clock.monotonicMs();
+    const old = [...this.#entries].filter(([, { expiresAtMs }]) => expiresAtMs <= nowMs).slice(0, limit);
+    for (const [place] of old) this.#entries.delete(place);
+    return Promise.resolve(old.length);
   }
 }
 
 const placeOf = ({ keyId, idempotencyHash }: IdempotentRequest): string => `${keyId} ${idempotencyHash}`;
+
+const hasRunOut = ({ end, expiresAtMs, leaseEndsAtMs }: Entry, nowMs: number): boolean =>
+  expiresAtMs <= nowMs || (end.kind === 'running' && leaseEndsAtMs <= nowMs);
+
+const toReply = (entry: Entry, requestHash: string): BeginIdempotentReply => {
+  const { requestId, end } = entry;
+  if (entry.requestHash !== requestHash) return { outcome: 'reused' };
+  if (end.kind === 'answered')
+    return { outcome: 'answered', requestId, settled: end.settled, sealed: end.sealed };
+  return { outcome: end.kind === 'not-stored' ? 'not-stored' : 'running', requestId };
+};

@@ -145,6 +145,14 @@ describe('Idempotency', () => {
     expect(auth.ends).toHaveLength(1);
   });
 
+  it('says that an answer is not its own to give once another request has its mark', async () => {
+    const first = await mark();
+    expect(await first.answered(body, settle)).toBe(true);
+    auth.owned = false;
+    expect(await first.answered(body, settle)).toBe(false);
+    expect(await first.answered(Buffer.alloc(REPLAY_BYTES_MAX + 1), settle)).toBe(false);
+  });
+
   it('fails where an answer could not be kept before its bill, and only logs afterwards', async () => {
     const first = await mark();
     auth.endFailure = new Error('Postgres is away');

@@ -107,9 +107,10 @@ export class IdempotencyMark {
 
   /**
    * Keeps a whole answer before it is settled.
+   * @returns false if the mark is another request's by now, which answers and is charged instead: this one must not be
    * @throws Fault if it could not be kept: an answer that is billed and lost could be billed twice
    */
-  async answered(body: Buffer, settle: SettleRequest): Promise<void> {
+  async answered(body: Buffer, settle: SettleRequest): Promise<boolean> {
     const end: IdempotentEnd =
       body.length > REPLAY_BYTES_MAX
         ? { kind: 'not-stored' }
@@ -123,7 +124,8 @@ export class IdempotencyMark {
               }),
             ),
           };
-    await this.auth.endIdempotent({ ...this.request, end });
+    const { owned } = await this.auth.endIdempotent({ ...this.request, end });
+    return owned;
   }
 
   /** Keeps the answer as the client gets it. If that fails, a replay settles once more, with the same result. */

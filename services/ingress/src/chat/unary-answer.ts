@@ -50,7 +50,8 @@ export class UnaryAnswer implements OpenExchange {
       if (this.#clientGone) await mark?.end({ kind: 'failed' });
       // If this fails nothing is settled: should the answer have been kept all the same, a replay settles it; else the
       // lease of the hold ends it without a charge.
-      else await mark?.answered(reply.body, settlement.requestFor(ending));
+      else if (mark !== undefined && !(await mark.answered(reply.body, settlement.requestFor(ending))))
+        return await this.#endWith(markTaken(), { ...ending, outcome: 'failed', lapses: false });
       const charge = await settlement.settle(ending);
       if (this.#clientGone) return;
       const replace = usage === null || charge.flags.length > 0;
@@ -120,3 +121,10 @@ export class UnaryAnswer implements OpenExchange {
     this.options.abort();
   }
 }
+
+/** The request took longer than its mark was renewed, and was sent again: the answer is the other one's. */
+const markTaken = (): Fault =>
+  new Fault('service_unavailable', 'The request was taken over by one that was sent later. Please retry.', {
+    internal: 'its idempotency mark ran out and is another’s',
+    retryAfterMs: 1_000,
+  });

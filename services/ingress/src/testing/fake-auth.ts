@@ -33,6 +33,8 @@ export class FakeAuth extends AuthPort {
   idempotent: BeginIdempotentReply = { outcome: 'begun' };
   readonly ends: IdempotentEnd[] = [];
   endFailure: Error | undefined;
+  /** False if another request has taken the mark over. */
+  owned = true;
   renewal: 'renewed' | 'settled' | 'away' = 'renewed';
   leaseMs = 60_000;
 
@@ -93,7 +95,9 @@ export class FakeAuth extends AuthPort {
 
   endIdempotent: AuthPort['endIdempotent'] = ({ end }) => {
     this.ends.push(end);
-    return this.endFailure === undefined ? Promise.resolve({}) : Promise.reject(this.endFailure);
+    return this.endFailure === undefined
+      ? Promise.resolve({ owned: this.owned })
+      : Promise.reject(this.endFailure);
   };
 
   publish: AuthPort['publish'] = () => Promise.resolve({});
