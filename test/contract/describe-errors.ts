@@ -245,5 +245,21 @@ export const describeErrors = (platform: () => Platform, model: string): void =>
       const ledger = await platform().cli<{ balanceNano: string }>('ledger', 'show', '--account', accountId);
       expect(ledger.balanceNano).toBe('5000000000');
     }, 60_000);
+
+    it('clients in a hurry do not take the model away from others', async () => {
+      const { client } = await newCustomer(platform());
+      const hurried = { model, messages: say('[[sim header_delay_ms=3000]] Hello!') };
+      const unary = () => client().chat.completions.create(hurried, { timeout: 1_000 });
+      const whole = { headers: { 'x-tunan-timeout': '1' } };
+      const streamed = async (): Promise<void> => {
+        for await (const _ of await client().chat.completions.create({ ...hurried, stream: true }, whole));
+      };
+      for (const call of [unary, streamed]) {
+        const errors = await Promise.all(Array.from({ length: 5 }, () => errorOf(call())));
+        expect(errors.map(({ code }) => code)).toEqual(Array(5).fill('upstream_timeout'));
+      }
+      const answer = await client().chat.completions.create({ model, messages: say('Hello!') });
+      expect(answer.choices[0]?.message.content).not.toBe('');
+    }, 60_000);
   });
 };

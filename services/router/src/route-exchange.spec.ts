@@ -170,11 +170,21 @@ describe('RouteExchange', () => {
     'context_length_exceeded',
     'request_too_large',
     'client_closed',
+    'deadline_exceeded',
     'internal_error',
   ])('does not go on after %s', async (code) => {
     build([code]);
     expect(await run()).toMatchObject({ code });
     expect(calls()).toEqual([1, 0]);
+  });
+
+  // Guarantee: a client that allows a second for answers of three does not close the channel for everybody.
+  it('uses a channel on which the time of many requests ran out', async () => {
+    build([...Array<FaultCode>(20).fill('deadline_exceeded'), 'unary']);
+    for (let times = 0; times < 20; times += 1)
+      expect(await run()).toMatchObject({ spec: { status: 504, code: 'upstream_timeout' } });
+    expect(await run()).toMatchObject({ served: { channel: 'primary', attempts: 1 } });
+    expect(calls()).toEqual([21, 0]);
   });
 
   it('makes three attempts at most', async () => {
@@ -368,13 +378,17 @@ describe('RouteExchange', () => {
       expect(await registry.metrics()).not.toMatch(/channel="primary",outcome="answered"/);
     });
 
-    it('does not count a client that leaves', async () => {
+    // Guarantee: nobody closes a channel for others by leaving its streams, or by setting them a short deadline.
+    it.each<FaultCode>(['client_closed', 'deadline_exceeded'])('does not count %s', async (code) => {
       const stream = new HandStream();
       build([stream]);
-      const reply = await run(exchange({ stream: true }));
-      if (reply instanceof Fault || reply.kind !== 'stream') throw new Error('not a stream');
-      reply.body.start(receiver().sink);
-      stream.sink.fail(new Fault('client_closed', 'x'));
+      for (let times = 0; times < 20; times += 1) {
+        const reply = await run(exchange({ stream: true }));
+        if (reply instanceof Fault || reply.kind !== 'stream') throw new Error('not a stream');
+        reply.body.start(receiver().sink);
+        stream.sink.fail(new Fault(code, 'x'));
+      }
+      expect(health.state('primary')).toBe('closed');
       expect(await registry.metrics()).not.toMatch(/broken_streams_total\{/);
     });
   });

@@ -84,6 +84,11 @@ export const FAULTS = {
 
   /** The client went away. Never sent to anybody: there is nobody left to read it. */
   client_closed: { ...client(499, 'client_closed'), credential: 'keep' },
+  /**
+   * The time that the request allows is over. Who asks for an answer in a second says nothing of the provider that would
+   * have taken three, so no channel suffers for it; there is no time left to try another.
+   */
+  deadline_exceeded: { ...client(504, 'upstream_timeout', 'api_error') },
 
   internal_error: {
     status: 500,

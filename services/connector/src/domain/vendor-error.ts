@@ -55,6 +55,7 @@ const PUBLIC_MESSAGES: Partial<Record<FaultCode, string>> = {
   upstream_stream_cut: 'The answer was cut off by the provider of the model.',
   upstream_overloaded: 'The provider of the model is overloaded. Please retry.',
   upstream_timeout: 'The provider of the model did not answer in time.',
+  deadline_exceeded: 'The answer was not complete within the time that the request allows.',
   structured_output_failed:
     'The model did not answer in the form that was asked for. The request was not charged. Please retry.',
   upstream_rejected: 'The provider of the model refused the request.',

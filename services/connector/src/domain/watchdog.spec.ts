@@ -78,11 +78,18 @@ describe('Watchdog', () => {
   });
 
   it('ends at the latest time, also while paused', () => {
-    watchdog.endBy(clock.monotonicMs() + 5_000);
-    watchdog.endBy(clock.monotonicMs() + 9_000);
+    watchdog.endBy(clock.monotonicMs() + 5_000, 'total');
+    watchdog.endBy(clock.monotonicMs() + 9_000, 'deadline');
     watchdog.pause();
     clock.advance(5_000);
     expect(expired).toEqual(['total']);
+  });
+
+  it('says whose limit the earlier end was', () => {
+    watchdog.endBy(clock.monotonicMs() + 9_000, 'total');
+    watchdog.endBy(clock.monotonicMs() + 5_000, 'deadline');
+    clock.advance(5_000);
+    expect(expired).toEqual(['deadline']);
   });
 
   it('costs no timer per chunk', () => {

@@ -1,7 +1,8 @@
 import type { CancelTimer, Clock } from '@tunan/kernel';
 
 /** What took too long. */
-export type Expiry = 'connect' | 'first-content' | 'first-byte' | 'idle' | 'total' | 'usage' | 'drain';
+export type Expiry =
+  'connect' | 'first-content' | 'first-byte' | 'idle' | 'total' | 'deadline' | 'usage' | 'drain';
 
 /**
  * The time limits of one upstream call, with one timer: a limit that moves away is noticed when the timer fires, so
@@ -13,7 +14,8 @@ export type Expiry = 'connect' | 'first-content' | 'first-byte' | 'idle' | 'tota
 export class Watchdog {
   #cancel: CancelTimer | undefined;
   #armedForMs = Infinity;
-  #totalMs = Infinity;
+  #endMs = Infinity;
+  #end: Expiry = 'total';
   #phase: Expiry = 'connect';
   #phaseMs = Infinity;
   #bytesIdleMs = Infinity;
@@ -29,9 +31,11 @@ export class Watchdog {
     private readonly onExpired: (expiry: Expiry) => void,
   ) {}
 
-  /** Sets the latest end, as a monotonic time. */
-  endBy(atMs: number): void {
-    this.#totalMs = Math.min(this.#totalMs, atMs);
+  /** Sets the latest end, as a monotonic time, and whose limit it is. Of several the earliest counts. */
+  endBy(atMs: number, expiry: 'total' | 'deadline'): void {
+    if (atMs >= this.#endMs) return;
+    this.#endMs = atMs;
+    this.#end = expiry;
     this.#arm();
   }
 
@@ -96,7 +100,7 @@ export class Watchdog {
   }
 
   #arm(): void {
-    const dueMs = Math.min(this.#totalMs, this.#phaseMs, this.#idleDueMs);
+    const dueMs = Math.min(this.#endMs, this.#phaseMs, this.#idleDueMs);
     if (this.#stopped || dueMs >= this.#armedForMs || dueMs === Infinity) return;
     this.#cancel?.();
     this.#armedForMs = dueMs;
@@ -108,8 +112,8 @@ export class Watchdog {
     if (this.#stopped) return;
     const nowMs = this.clock.monotonicMs();
     const expiry =
-      nowMs >= this.#totalMs
-        ? 'total'
+      nowMs >= this.#endMs
+        ? this.#end
         : nowMs >= this.#phaseMs
           ? this.#phase
           : nowMs >= this.#idleDueMs

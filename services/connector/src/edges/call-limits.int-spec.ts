@@ -57,14 +57,38 @@ describe('limits of a call', () => {
       await call.cut;
       clearInterval(timer);
     });
-    const reply = stages.stage().handle(limited({ unaryFirstByteMs: 200 }, false));
+    const hanging = { ...limited({ unaryFirstByteMs: 200 }, false), ceiling: 1 };
+    const reply = stages.stage().handle(hanging);
     expect(await faultOf(reply)).toMatchObject({ code: 'upstream_timeout' });
   });
 
-  it('gives up at the deadline', async () => {
+  // Guarantee: a client that is in a hurry is no failure of the provider, whose breaker it would open for everybody.
+  it.each([true, false])(
+    'gives up at the deadline, which is not the provider’s (stream: %s)',
+    async (stream) => {
+      stages.vendor.answers(() => undefined);
+      const exchange = anExchange({ stream, deadlineMs: stages.clock.monotonicMs() + 200 });
+      expect(await faultOf(stages.stage().handle(exchange))).toMatchObject({
+        code: 'deadline_exceeded',
+        spec: { status: 504, code: 'upstream_timeout', credential: 'keep', failover: 'never' },
+      });
+    },
+  );
+
+  it('cuts a stream that had begun at the deadline, likewise', async () => {
+    stages.vendor.answers((response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write(eventText(delta({ content: 'Hel' })));
+    });
+    const reply = await stages.stage().handle(anExchange({ deadlineMs: stages.clock.monotonicMs() + 500 }));
+    expect((await RecordingSink.drain(reply)).ending).toMatchObject({ code: 'deadline_exceeded' });
+  });
+
+  it.each([true, false])('gives up a call after the channel’s own time (stream: %s)', async (stream) => {
     stages.vendor.answers(() => undefined);
-    const exchange = anExchange({ deadlineMs: stages.clock.monotonicMs() + 200 });
-    expect(await faultOf(stages.stage().handle(exchange))).toMatchObject({ code: 'upstream_timeout' });
+    expect(await faultOf(stages.stage().handle(limited({ totalMs: 200 }, stream)))).toMatchObject({
+      code: 'upstream_timeout',
+    });
   });
 
   it('refuses a call when every connection is taken', async () => {

@@ -59,7 +59,8 @@ export abstract class UpstreamCall implements Dispatcher.DispatchHandler {
 
   /** A time limit has passed; all limits are off. */
   protected expired(expiry: Expiry): void {
-    this.abandon(providerFault('upstream_timeout', `${this.context.dialect.id}: ${expiry} took too long`));
+    const code = expiry === 'deadline' ? 'deadline_exceeded' : 'upstream_timeout';
+    this.abandon(providerFault(code, `${this.context.dialect.id}: ${expiry} took too long`));
   }
 
   /** Sends the request. Never throws. */
@@ -69,7 +70,9 @@ export abstract class UpstreamCall implements Dispatcher.DispatchHandler {
     if (signal.aborted) return this.fail(clientClosed());
     signal.addEventListener('abort', this.#onAbort);
     const { connectMs, totalMs } = this.target.timeouts;
-    this.watchdog.endBy(Math.min(deadlineMs, clock.monotonicMs() + totalMs));
+    const totalAtMs = clock.monotonicMs() + totalMs;
+    if (deadlineMs < totalAtMs) this.watchdog.endBy(deadlineMs, 'deadline');
+    else this.watchdog.endBy(totalAtMs, 'total');
     this.watchdog.begin('connect', connectMs);
     try {
       transport.dispatch(path, body, stream, requestId, this);

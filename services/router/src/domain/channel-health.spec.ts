@@ -83,9 +83,12 @@ describe('ChannelHealth', () => {
     },
   );
 
-  it('learns nothing from a client that left', () => {
+  // Guarantee: no customer opens a channel's breaker for the others, nor closes it, by giving up or by asking for haste.
+  it.each<FaultCode>(['client_closed', 'deadline_exceeded'])('learns nothing from %s', (code) => {
+    fail(code, 10);
+    expect(health.state('a')).toBe('closed');
     fail('upstream_error', 4);
-    fail('client_closed');
+    fail(code);
     fail('upstream_error');
     expect(health.state('a')).toBe('open');
   });

@@ -1,4 +1,4 @@
-import type { Clock, CredentialAction, Fault } from '@tunan/kernel';
+import type { Clock, CredentialAction, Fault, FaultCode } from '@tunan/kernel';
 import { CircuitBreaker, Cooldowns, type Permit, type RandomSource } from '@tunan/resilience';
 
 /** What a channel may be used for now; also the value of its gauge. */
@@ -17,6 +17,9 @@ export interface Sharers {
   /** With the same credential and upstream model: providers limit each model of an account by itself. */
   readonly model: readonly string[];
 }
+
+/** Faults of calls that ended without the provider's doing. */
+const TELLS_NOTHING: readonly FaultCode[] = ['client_closed', 'deadline_exceeded', 'internal_error'];
 
 const ALONE: Sharers = { credential: [], model: [] };
 
@@ -84,7 +87,7 @@ export class ChannelHealth {
         break;
       case 'keep':
         // A request that was refused for what it says shows that the provider works; one that was given up shows nothing.
-        if (fault.code === 'client_closed' || fault.code === 'internal_error') breaker.released(permit);
+        if (TELLS_NOTHING.includes(fault.code)) breaker.released(permit);
         else breaker.succeeded(permit);
         break;
       case 'drop-model':
