@@ -1,32 +1,45 @@
 import type { Dialect } from '../domain/dialect.js';
 import type { Classify } from '../domain/vendor-error.js';
+import { vendorPhrases } from '../domain/vendor-phrases.js';
 
 // Source: api-docs.deepseek.com, create-chat-completion and quick_start, September to November 2026.
 
-const REFUSED: Readonly<Record<number, true>> = { 400: true, 422: true };
+const REFUSED = [400, 422];
+
+const phrase = vendorPhrases([
+  // Inside an answer, where there is no status to say it.
+  [[200], /insufficient balance\W*$/, 'upstream_quota'],
+  [[200, 400], /content exists risk/, 'content_filter'],
+  [
+    REFUSED,
+    /this model's maximum context length|(?:maximum )?context length exceeded|(?:prompt|input|context) is too long/,
+    'context_length_exceeded',
+  ],
+  // A retired or unknown model is our channel's fault, not the client's.
+  [
+    REFUSED,
+    /model not exist|unknown model|the supported api model names are|(?:the )?model ['"`]?[\w./:-]{1,64}['"`]? (?:does not exist|not found|(?:is|has been) (?:retired|deprecated))/,
+    'upstream_model_missing',
+  ],
+  // Members that only we write.
+  [
+    REFUSED,
+    /the reasoning_content in the thinking mode|missing `?reasoning_content`? field|thinking mode does not support/,
+    'upstream_rejected',
+  ],
+]);
 
 /**
  * Status first, then `type`, then message: `code` is `invalid_request_error` for almost everything, 401 and 402
  * included. Without an Authorization header the answer is plain text.
  */
-const classify: Classify = ({ status, type, message }) => {
+const classify: Classify = (error) => {
+  const { status, type } = error;
   if (status === 401 || type === 'authentication_error') return 'upstream_auth';
-  if (status === 402 || /insufficient balance/i.test(message)) return 'upstream_quota';
+  if (status === 402) return 'upstream_quota';
   // A limit of the account and model on concurrent calls: it is over as soon as one of them ends.
   if (status === 429) return { code: 'upstream_rate_limited', retryAfterMs: 2_000 };
-  if (/content exists risk/i.test(message)) return 'content_filter';
-  if (REFUSED[status] !== true) return undefined;
-  if (/maximum context length|context length|too long/i.test(message)) return 'context_length_exceeded';
-  // A retired or unknown model is our channel's fault, not the client's.
-  if (
-    /\bmodel\b.*\b(?:not exist|not found|retired|deprecated|unknown|invalid model)|unknown model|model not exist/i.test(
-      message,
-    )
-  )
-    return 'upstream_model_missing';
-  // Members that only we write.
-  if (/reasoning_content|thinking/i.test(message)) return 'upstream_rejected';
-  return 'invalid_value';
+  return phrase(error) ?? (REFUSED.includes(status) ? 'invalid_value' : undefined);
 };
 
 /** DeepSeek's dialect. */

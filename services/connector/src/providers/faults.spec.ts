@@ -198,6 +198,89 @@ describe.each(Object.entries({ deepseek, qwen, glm, minimax }) as [ProviderId, t
   },
 );
 
+/** Every phrase that a table reads, as a vendor would say it. */
+const PHRASES = [
+  'Insufficient Balance',
+  'Content Exists Risk',
+  "This model's maximum context length is 131072 tokens",
+  'Model Not Exist',
+  'unknown model',
+  'The supported API model names are deepseek-flash',
+  'the model gpt-9 does not exist',
+  'The reasoning_content in the thinking mode must be passed back to the API.',
+  'Thinking mode does not support this tool_choice',
+  'Free allocated quota exceeded.',
+  'Access denied, please make sure your account is in good standing.',
+  'Range of input length should be [1, 9]',
+  'This model only support stream mode',
+  'parameter.enable_thinking must be set to false',
+  'Output data may contain inappropriate content.',
+  'modelCode: does not exist',
+  'context window exceeds limit',
+  'invalid params, unknown model',
+  'insufficient balance (1008)',
+  'plan does not include model (2061)',
+];
+/** What vendors make of a customer's words when they refuse them. */
+const ECHOES: readonly ((said: string) => string)[] = [
+  (said) => `'${said}' is not of type 'object' - 'tools.0.function'`,
+  (said) => `''${said}'' is not one of ['system', 'user'] - 'messages.0.role'`,
+  (said) => `"${said}" is too long - 'tools.0.function.name'`,
+  (said) => `Invalid schema: \`${said}\` is not a type`,
+  (said) => `tool id(${said}) not found`,
+  (said) => `[${said}] is not allowed as a name`,
+  (said) => `Tool names are not allowed to be ${said}`,
+];
+const refusal: Readonly<Record<ProviderId, readonly ((said: string) => object)[]>> = {
+  deepseek: [(said) => openai(said, 'invalid_request_error', 'invalid_request_error')],
+  qwen: [
+    (said) => openai(said, 'invalid_request_error', 'invalid_parameter_error'),
+    (said) =>
+      openai(
+        `<400> InternalError.Algo.InvalidParameter: ${said}`,
+        'invalid_request_error',
+        'invalid_parameter_error',
+      ),
+  ],
+  glm: [(said) => openai(said, '', '1210'), (said) => openai(said, '', '1214')],
+  minimax: [
+    (said) => envelope('bad_request_error', `invalid params, ${said} (2013)`),
+    (said) => base(2013, `invalid params, ${said}`),
+  ],
+};
+
+// Guarantee: what a customer writes never costs a channel its model or its credential, however a vendor repeats it.
+describe.each(Object.entries(refusal) as [ProviderId, (typeof refusal)[ProviderId]][])(
+  '%s repeats a customer’s words',
+  (provider, refuse) => {
+    it.each(PHRASES)('%s', (said) => {
+      for (const echo of ECHOES)
+        for (const body of refuse)
+          expect([echo(said), faultOf(provider, 400, body(echo(said))).code]).toEqual([
+            echo(said),
+            'invalid_value',
+          ]);
+    });
+  },
+);
+
+// A message that ends in the customer's words ends in the customer's number, too.
+it.each(['1008', '1004', '2049', '2061', '1000', '2056'])(
+  'MiniMax: a refused request that ends in (%s) costs the credential nothing',
+  (code) => {
+    const { spec } = faultOf('minimax', 400, envelope('bad_request_error', `unknown field x (${code})`));
+    expect(spec.credential).toBe('keep');
+  },
+);
+
+it('DeepSeek: a name that is too long is no prompt that is too long', () => {
+  const body = openai("'tools.0.function.name' is too long", 'invalid_request_error');
+  expect(faultOf('deepseek', 400, body).code).toBe('invalid_value');
+  expect(faultOf('deepseek', 400, openai('name too long', 'invalid_request_error')).code).toBe(
+    'invalid_value',
+  );
+});
+
 // Guarantee: an answer that is fine is never read as a failure.
 it.each([{}, { base_resp: null }, { base_resp: { status_code: 0, status_msg: '' } }, { base_resp: {} }])(
   'MiniMax: %j is no failure',

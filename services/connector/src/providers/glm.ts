@@ -1,6 +1,7 @@
 import type { FaultCode } from '@tunan/kernel';
 import type { Dialect } from '../domain/dialect.js';
 import type { Classify, Verdict } from '../domain/vendor-error.js';
+import { vendorPhrases } from '../domain/vendor-phrases.js';
 
 // Source: docs.bigmodel.cn (chat completion, embeddings, error codes) and docs.z.ai, 2026.
 
@@ -51,8 +52,13 @@ const BY_CODE: Readonly<Record<string, FaultCode | Verdict>> = {
   '1321': WINDOW,
 };
 
-const classify: Classify = ({ status, code, message }) => {
-  if (code === '1214' && /modelCode/i.test(message)) return 'upstream_model_missing';
+const phrase = vendorPhrases([[[400], /modelCode\b/, 'upstream_model_missing']]);
+
+const classify: Classify = (error) => {
+  const { status, code } = error;
+  // Not every bad parameter is the client's: the model's name is ours.
+  const said = code === '1214' ? phrase(error) : undefined;
+  if (said !== undefined) return said;
   const known = Object.hasOwn(BY_CODE, code) ? BY_CODE[code] : undefined;
   // 1214 is a bad parameter mostly, and also a body that is too large.
   if (status === 413) return 'request_too_large';

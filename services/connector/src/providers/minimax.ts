@@ -1,6 +1,7 @@
-import type { FaultCode } from '@tunan/kernel';
+import { FAULTS, type FaultCode } from '@tunan/kernel';
 import type { Dialect } from '../domain/dialect.js';
 import type { Classify, Verdict, VendorError } from '../domain/vendor-error.js';
+import { vendorPhrases } from '../domain/vendor-phrases.js';
 
 // Source: platform.minimax.io/docs (text-chat-openai, error codes, rate limits), 2026.
 
@@ -37,23 +38,41 @@ const BY_TYPE: Readonly<Record<string, FaultCode | Verdict>> = {
   rate_limit_error: LIMITED,
 };
 
-/** In an error body the code is the number in brackets that ends the message. */
+/** In an error body, which has no code of its own, it is the number in brackets that ends the message. */
 const TRAILING_CODE = /\((\d{4})\)\s*$/;
 
-const codeOf = ({ code, message }: VendorError): string => TRAILING_CODE.exec(message)?.[1] ?? code;
+const codeOf = ({ code, message }: VendorError): string =>
+  code === '' ? (TRAILING_CODE.exec(message)?.[1] ?? '') : code;
+
+/** Of a bad parameter, whatever the status it comes with. */
+const phrase = vendorPhrases(
+  [
+    [[200, 400], /context window exceeds limit/, 'context_length_exceeded'],
+    [[200, 400], /unknown model\b/, 'upstream_model_missing'],
+  ],
+  /invalid params, /,
+);
+
+const REFUSED_TYPES = ['bad_request_error', 'invalid_request_error'];
 
 const classify: Classify = (error) => {
-  const { status, type, message } = error;
+  const { status, type } = error;
   const number = codeOf(error);
   // The code of a bad parameter comes with it.
   if (status === 413) return 'request_too_large';
-  if (number === '2013' && /context window/i.test(message)) return 'context_length_exceeded';
-  if (number === '2013' && /\bmodel\b/i.test(message)) return 'upstream_model_missing';
+  const said = number === '2013' ? phrase(error) : undefined;
+  if (said !== undefined) return said;
   const known = Object.hasOwn(BY_CODE, number) ? BY_CODE[number] : BY_TYPE[type];
+  // The message may end in what the customer wrote, and a number in brackets with it: a refused request is not our debt.
+  if (status === 400 && REFUSED_TYPES.includes(type) && known !== undefined && !isOfClient(known))
+    return 'upstream_rejected';
   if (known !== undefined) return known;
   if (status === 429) return LIMITED;
   return status === 400 ? 'invalid_value' : undefined;
 };
+
+const isOfClient = (known: FaultCode | Verdict): boolean =>
+  FAULTS[typeof known === 'string' ? known : known.code].owner === 'client';
 
 /** Failures come inside answers with status 200: `choices` is null and `base_resp` says why. */
 const inBandError = (frame: Readonly<Record<string, unknown>>): VendorError | null => {

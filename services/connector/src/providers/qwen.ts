@@ -1,5 +1,6 @@
 import type { Dialect } from '../domain/dialect.js';
 import type { Classify } from '../domain/vendor-error.js';
+import { vendorPhrases } from '../domain/vendor-phrases.js';
 import type { FaultCode } from '@tunan/kernel';
 
 // Source: help.aliyun.com/zh/model-studio, OpenAI-compatible mode, error codes and rate limits, 2026.
@@ -21,19 +22,40 @@ const BY_CODE: readonly (readonly [RegExp, FaultCode | typeof THROTTLED])[] = [
   [/^internalerror/, 'upstream_error'],
 ];
 
-const classify: Classify = ({ status, code, type, message }) => {
-  if (/free allocated quota exceeded/i.test(message)) return 'upstream_quota_window';
+/** Refusals carry the inner error: `<400> InternalError.Algo.InvalidParameter: …`. */
+const INNER = /<\d{3}> [\w.]+: /;
+
+const freeQuota = vendorPhrases(
+  [[[403, 429], /free allocated quota exceeded/, 'upstream_quota_window']],
+  INNER,
+);
+
+const phrase = vendorPhrases(
+  [
+    [[400], /access denied, please make sure your account is in good standing/, 'upstream_quota'],
+    [[400], /range of input length|(?:maximum )?context length/, 'context_length_exceeded'],
+    // Members that only we write.
+    [
+      [400],
+      /(?:parameter\.)?enable_thinking\b|this model only supports? stream mode|json mode response is not supported when enable_thinking/,
+      'upstream_rejected',
+    ],
+  ],
+  INNER,
+);
+
+const classify: Classify = (error) => {
+  const { status, code, type } = error;
+  // Said under the code of too many tokens per minute.
+  const quota = freeQuota(error);
+  if (quota !== undefined) return quota;
   for (const word of [code, type]) {
     const normal = word.toLowerCase().replaceAll(/[^a-z]/g, '');
     const known = BY_CODE.find(([pattern]) => pattern.test(normal));
     if (known !== undefined) return known[1];
   }
   if (status === 429) return THROTTLED;
-  if (status !== 400) return undefined;
-  if (/account is in good standing/i.test(message)) return 'upstream_quota';
-  if (/range of input length|context length/i.test(message)) return 'context_length_exceeded';
-  if (/enable_thinking|stream mode/i.test(message)) return 'upstream_rejected';
-  return 'invalid_value';
+  return status === 400 ? (phrase(error) ?? 'invalid_value') : undefined;
 };
 
 /** Models whose `max_completion_tokens` bounds thinking and answer together; the others know `max_tokens` only. */
@@ -58,7 +80,8 @@ export const qwen: Dialect = {
   finishReasons: {},
   inBandError: () => null,
   // "Output data may contain inappropriate content.", under the code of a filtered request.
-  filtersAnswer: (error) => /output data/i.test(error.message) && classify(error) === 'content_filter',
+  filtersAnswer: (error) =>
+    /^(?:<\d{3}> [\w.]+: )?output data/i.test(error.message) && classify(error) === 'content_filter',
   flagsFiltered: () => false,
   classify,
 };
