@@ -114,6 +114,9 @@ export class AuthService extends AuthPort {
     return {};
   };
 
+  override findIdempotent: AuthPort['findIdempotent'] = ({ requestHash, ...request }) =>
+    this.parts.answers.find(request, requestHash);
+
   override beginIdempotent: AuthPort['beginIdempotent'] = ({ requestHash, ...request }) =>
     this.parts.answers.begin(request, requestHash);
 

@@ -5,9 +5,10 @@ import { count, id, nano } from '../wire.js';
 import { reportedUsage, usage } from '../usage.js';
 import {
   beginIdempotentReply,
-  beginIdempotentRequest,
   endIdempotentReply,
   endIdempotentRequest,
+  findIdempotentReply,
+  hashedRequest,
 } from './idempotency.js';
 import { call, type ContractSpec, type Port } from './contract.js';
 import { hold, limits, operation, settleOutcome } from './hold.js';
@@ -242,8 +243,10 @@ export const authContract = {
       callers: ['account', 'billing'],
       timeoutMs: 5_000,
     }),
+    /** What became of the first request with an idempotency key. Writes nothing. */
+    findIdempotent: call(hashedRequest, findIdempotentReply, { callers: ['ingress'], timeoutMs: 2_000 }),
     /** Sets the mark of a request with an idempotency key, or says what became of the first one. */
-    beginIdempotent: call(beginIdempotentRequest, beginIdempotentReply, {
+    beginIdempotent: call(hashedRequest, beginIdempotentReply, {
       callers: ['ingress'],
       timeoutMs: 2_000,
     }),
@@ -272,6 +275,7 @@ export abstract class AuthPort implements Port<typeof authContract> {
   abstract findUsage: Port<typeof authContract>['findUsage'];
   abstract publish: Port<typeof authContract>['publish'];
   abstract refresh: Port<typeof authContract>['refresh'];
+  abstract findIdempotent: Port<typeof authContract>['findIdempotent'];
   abstract beginIdempotent: Port<typeof authContract>['beginIdempotent'];
   abstract endIdempotent: Port<typeof authContract>['endIdempotent'];
   abstract catalog: Port<typeof authContract>['catalog'];

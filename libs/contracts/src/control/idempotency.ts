@@ -15,15 +15,14 @@ export type IdempotentRequest = z.output<typeof idempotentRequest>;
 /** An answer that only the holder of the API key can read, in base64. */
 export const sealedAnswer = z.string().max(SEALED_CHARS_MAX);
 
-export const beginIdempotentRequest = z.object({
+export const hashedRequest = z.object({
   ...idempotentRequest.shape,
   /** Keyed hash of the request: another one under the same idempotency key is a mistake. */
   requestHash: hash,
 });
 
-export const beginIdempotentReply = z.discriminatedUnion('outcome', [
-  /** Go on: the mark is set, for as long as a hold's lease, and must be kept alive like one. */
-  z.object({ outcome: z.literal('begun') }),
+/** What became of the first request with an idempotency key. */
+const known = [
   /** The first request with this key is still running. */
   z.object({ outcome: z.literal('running'), requestId: id }),
   /** The key was used for another request. */
@@ -32,6 +31,19 @@ export const beginIdempotentReply = z.discriminatedUnion('outcome', [
   z.object({ outcome: z.literal('answered'), requestId: id, settled: z.boolean(), sealed: sealedAnswer }),
   /** The first request was answered by a stream, or by more than is kept. */
   z.object({ outcome: z.literal('not-stored'), requestId: id }),
+] as const;
+
+export const findIdempotentReply = z.discriminatedUnion('outcome', [
+  /** This would be the first one. */
+  z.object({ outcome: z.literal('none') }),
+  ...known,
+]);
+export type FindIdempotentReply = z.output<typeof findIdempotentReply>;
+
+export const beginIdempotentReply = z.discriminatedUnion('outcome', [
+  /** Go on: the mark is set, for as long as a hold's lease, and must be kept alive like one. */
+  z.object({ outcome: z.literal('begun') }),
+  ...known,
 ]);
 export type BeginIdempotentReply = z.output<typeof beginIdempotentReply>;
 

@@ -120,6 +120,23 @@ describe('idempotent answers', () => {
       },
     );
 
+    it('are found without a mark being set', async () => {
+      expect(await answers.find(first, hash('b'))).toEqual({ outcome: 'none' });
+      expect(await answers.find(second, hash('d'))).toEqual({ outcome: 'none' });
+      await answers.begin(first, hash('b'));
+      expect(await answers.find(second, hash('b'))).toEqual({ outcome: 'running', requestId: 'r1' });
+      expect(await answers.find(second, hash('d'))).toEqual({ outcome: 'reused' });
+      await pass(LEASE_MS);
+      expect(await answers.find(second, hash('b'))).toEqual({ outcome: 'none' });
+      expect(await answers.end(first, { kind: 'running' })).toBe(true);
+      expect(await answers.find(second, hash('b'))).toEqual({ outcome: 'running', requestId: 'r1' });
+      await answers.end(first, { kind: 'answered', settled: false, sealed });
+      const kept = { outcome: 'answered', requestId: 'r1', settled: false, sealed };
+      expect(await answers.find(second, hash('b'))).toEqual(kept);
+      await pass(DAY_MS);
+      expect(await answers.find(second, hash('b'))).toEqual({ outcome: 'none' });
+    });
+
     it('lose a mark with its lease, unless it is renewed', async () => {
       await answers.begin(first, hash('b'));
       await pass(LEASE_MS - 1_000);

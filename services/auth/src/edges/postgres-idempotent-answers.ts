@@ -1,4 +1,9 @@
-import type { BeginIdempotentReply, IdempotentEnd, IdempotentRequest } from '@tunan/contracts';
+import type {
+  BeginIdempotentReply,
+  FindIdempotentReply,
+  IdempotentEnd,
+  IdempotentRequest,
+} from '@tunan/contracts';
 import { databaseFault } from '@tunan/postgres';
 import type { Pool, QueryResult, QueryResultRow } from 'pg';
 import { IdempotentAnswers } from '../ports/idempotent-answers.js';
@@ -20,7 +25,9 @@ RETURNING request_id`;
 
 const FIND = `
 SELECT request_id, request_hash = decode($3, 'hex') AS same, state, encode(sealed, 'base64') AS sealed
-FROM idempotent_answer WHERE key_id = $1 AND idempotency_hash = decode($2, 'hex')`;
+FROM idempotent_answer
+WHERE key_id = $1 AND idempotency_hash = decode($2, 'hex')
+  AND expires_at > now() AND (state <> 'running' OR lease_ends_at > now())`;
 
 const OWN = `key_id = $1 AND idempotency_hash = decode($2, 'hex') AND request_id = $3`;
 
@@ -31,6 +38,8 @@ const KEEP = `UPDATE idempotent_answer SET state = $4, sealed = decode($5, 'base
 const PURGE = `
 DELETE FROM idempotent_answer WHERE ctid = ANY(ARRAY(
   SELECT ctid FROM idempotent_answer WHERE expires_at <= now() LIMIT $1 FOR UPDATE SKIP LOCKED))`;
+
+type Known = Exclude<FindIdempotentReply, { outcome: 'none' }>;
 
 interface FoundRow {
   readonly request_id: string;
@@ -49,15 +58,22 @@ export class PostgresIdempotentAnswers extends IdempotentAnswers {
     super();
   }
 
+  override async find(
+    { keyId, idempotencyHash }: IdempotentRequest,
+    requestHash: string,
+  ): Promise<FindIdempotentReply> {
+    const { rows } = await this.#query<FoundRow>('find', FIND, [keyId, idempotencyHash, requestHash]);
+    return rows[0] === undefined ? { outcome: 'none' } : toReply(rows[0]);
+  }
+
   override async begin(request: IdempotentRequest, requestHash: string): Promise<BeginIdempotentReply> {
     const { keyId, idempotencyHash, requestId } = request;
     const set = [keyId, idempotencyHash, requestHash, requestId, this.leaseMs, KEPT_HOURS];
     const { rows: begun } = await this.#query('begin', BEGIN, set);
     if (begun.length > 0) return { outcome: 'begun' };
-    const { rows } = await this.#query<FoundRow>('find', FIND, [keyId, idempotencyHash, requestHash]);
-    const [found] = rows;
+    const found = await this.find(request, requestHash);
     // The first request has failed between the two statements: to its contemporary it was running.
-    return found === undefined ? { outcome: 'running', requestId } : toReply(found);
+    return found.outcome === 'none' ? { outcome: 'running', requestId } : found;
   }
 
   override async end(request: IdempotentRequest, end: IdempotentEnd): Promise<boolean> {
@@ -97,7 +113,7 @@ export class PostgresIdempotentAnswers extends IdempotentAnswers {
   }
 }
 
-const toReply = ({ request_id: requestId, same, state, sealed }: FoundRow): BeginIdempotentReply => {
+const toReply = ({ request_id: requestId, same, state, sealed }: FoundRow): Known => {
   if (!same) return { outcome: 'reused' };
   switch (state) {
     case 'running':

@@ -1,10 +1,22 @@
-import type { BeginIdempotentReply, IdempotentEnd, IdempotentRequest } from '@tunan/contracts';
+import type {
+  BeginIdempotentReply,
+  FindIdempotentReply,
+  IdempotentEnd,
+  IdempotentRequest,
+} from '@tunan/contracts';
 
 /**
  * What became of requests with an idempotency key. Per key of a customer and idempotency key there is one mark, set by
  * the first request and replaced only when it has run out: a running one with its lease, an answered one after a day.
  */
 export abstract class IdempotentAnswers {
+  /**
+   * What became of the request that holds the mark, or `none`. Writes nothing.
+   * @param requestHash hash of the request, hex; another one is `reused`
+   * @throws Fault `service_unavailable` if that can't be told
+   */
+  abstract find(request: IdempotentRequest, requestHash: string): Promise<FindIdempotentReply>;
+
   /**
    * Sets the mark, or says what became of the request that holds it.
    * @param requestHash hash of the request, hex; another one is `reused`

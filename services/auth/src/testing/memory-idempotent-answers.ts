@@ -1,4 +1,9 @@
-import type { BeginIdempotentReply, IdempotentEnd, IdempotentRequest } from '@tunan/contracts';
+import type {
+  BeginIdempotentReply,
+  FindIdempotentReply,
+  IdempotentEnd,
+  IdempotentRequest,
+} from '@tunan/contracts';
 import type { Clock } from '@tunan/kernel';
 import { IdempotentAnswers } from '../ports/idempotent-answers.js';
 
@@ -23,21 +28,24 @@ export class MemoryIdempotentAnswers extends IdempotentAnswers {
     super();
   }
 
-  override begin(request: IdempotentRequest, requestHash: string): Promise<BeginIdempotentReply> {
-    const place = placeOf(request);
-    const entry = this.#entries.get(place);
+  override find(request: IdempotentRequest, requestHash: string): Promise<FindIdempotentReply> {
+    const entry = this.#entries.get(placeOf(request));
+    const found = entry !== undefined && !hasRunOut(entry, this.clock.monotonicMs());
+    return Promise.resolve(found ? toReply(entry, requestHash) : { outcome: 'none' });
+  }
+
+  override async begin(request: IdempotentRequest, requestHash: string): Promise<BeginIdempotentReply> {
     const nowMs = this.clock.monotonicMs();
-    if (entry === undefined || hasRunOut(entry, nowMs)) {
-      this.#entries.set(place, {
-        requestId: request.requestId,
-        requestHash,
-        expiresAtMs: nowMs + KEPT_MS,
-        leaseEndsAtMs: nowMs + this.leaseMs,
-        end: { kind: 'running' },
-      });
-      return Promise.resolve({ outcome: 'begun' });
-    }
-    return Promise.resolve(toReply(entry, requestHash));
+    const entry = this.#entries.get(placeOf(request));
+    if (entry !== undefined && !hasRunOut(entry, nowMs)) return toReply(entry, requestHash);
+    this.#entries.set(placeOf(request), {
+      requestId: request.requestId,
+      requestHash,
+      expiresAtMs: nowMs + KEPT_MS,
+      leaseEndsAtMs: nowMs + this.leaseMs,
+      end: { kind: 'running' },
+    });
+    return { outcome: 'begun' };
   }
 
   override end(request: IdempotentRequest, end: IdempotentEnd): Promise<boolean> {
@@ -63,7 +71,7 @@ const placeOf = ({ keyId, idempotencyHash }: IdempotentRequest): string => `${ke
 const hasRunOut = ({ end, expiresAtMs, leaseEndsAtMs }: Entry, nowMs: number): boolean =>
   expiresAtMs <= nowMs || (end.kind === 'running' && leaseEndsAtMs <= nowMs);
 
-const toReply = (entry: Entry, requestHash: string): BeginIdempotentReply => {
+const toReply = (entry: Entry, requestHash: string): Exclude<FindIdempotentReply, { outcome: 'none' }> => {
   const { requestId, end } = entry;
   if (entry.requestHash !== requestHash) return { outcome: 'reused' };
   if (end.kind === 'answered')

@@ -4,7 +4,7 @@ import { createLogger } from '@tunan/service-kit';
 import { FakeAuth } from '../testing/fake-auth.js';
 import { SERVED, SERVED_USAGE } from '../testing/scripted-router.js';
 import type { IdempotencyMark } from './idempotency.js';
-import { Idempotency, type KeyedRequest } from './idempotency.js';
+import { IdempotentCall, type KeyedRequest } from './idempotency.js';
 
 const request = (changes: Partial<KeyedRequest> = {}): KeyedRequest => ({
   requestId: 'r2',
@@ -16,14 +16,12 @@ const request = (changes: Partial<KeyedRequest> = {}): KeyedRequest => ({
 });
 const body = Buffer.from('{"id":"c","usage":{"prompt_tokens":8}}');
 
-describe('Idempotency', () => {
+describe('IdempotentCall', () => {
   let auth: FakeAuth;
-  let idempotency: Idempotency;
   let settle: SettleRequest;
 
   beforeEach(async () => {
     auth = new FakeAuth();
-    idempotency = new Idempotency(auth, createLogger('silent'));
     const admitted = await auth.admit({
       requestId: 'r1',
       accountId: 'acc_1',
@@ -48,8 +46,10 @@ describe('Idempotency', () => {
     };
   });
 
+  const keyed = (changes: Partial<KeyedRequest> = {}): IdempotentCall =>
+    new IdempotentCall(auth, createLogger('silent'), request(changes));
   const mark = async (changes: Partial<KeyedRequest> = {}): Promise<IdempotencyMark> => {
-    const begun = await idempotency.begin(request(changes));
+    const begun = await keyed(changes).begin();
     if (begun.kind !== 'mark') throw new Error('not the first');
     return begun;
   };
@@ -57,7 +57,7 @@ describe('Idempotency', () => {
   const found = (): void => {
     const end = auth.ends.at(-1);
     if (end?.kind !== 'answered') throw new Error('nothing was kept');
-    auth.idempotent = { ...end, outcome: 'answered', requestId: 'r1' };
+    auth.found = { ...end, outcome: 'answered', requestId: 'r1' };
   };
 
   it('replays what the client got, and settles nothing', async () => {
@@ -65,7 +65,7 @@ describe('Idempotency', () => {
     await first.answered(body, settle);
     first.settled(Buffer.from('the answer with its cost'));
     found();
-    expect(await idempotency.begin(request())).toEqual({
+    expect(await keyed().find()).toEqual({
       kind: 'replay',
       firstRequestId: 'r1',
       body: Buffer.from('the answer with its cost'),
@@ -77,7 +77,7 @@ describe('Idempotency', () => {
   it('settles an answer that was kept and not settled, with the request of the first, and shows its cost', async () => {
     await (await mark()).answered(body, settle);
     found();
-    const replay = await idempotency.begin(request());
+    const replay = await keyed().find();
     expect(replay).toMatchObject({ kind: 'replay', firstRequestId: 'r1' });
     expect((replay as { body: Buffer }).body.toString()).toBe(
       '{"id":"c","usage":{"prompt_tokens":8,"cost":0.0000052}}',
@@ -100,7 +100,7 @@ describe('Idempotency', () => {
     for (const secret of ['sk-a', 'order-7', '"model"', 'prompt_tokens', body.toString('base64')])
       expect(kept).not.toContain(secret);
     found();
-    await expect(idempotency.begin(request({ apiKey: 'sk-b' }))).rejects.toThrow();
+    await expect(keyed({ apiKey: 'sk-b' }).find()).rejects.toThrow();
   });
 
   it('tells keys, operations and bodies apart, wherever their parts begin', async () => {
@@ -118,9 +118,9 @@ describe('Idempotency', () => {
       { content: ['chat', Buffer.from('{"model":"n"}')] },
       { content: ['chat{"mo', Buffer.from('del":"m"}')] },
     ])
-      await idempotency.begin(request(changes));
+      await keyed(changes).begin();
     expect(hashes.size).toBe(6);
-    await idempotency.begin(request());
+    await keyed().begin();
     expect(hashes.size).toBe(6);
   });
 
@@ -129,12 +129,11 @@ describe('Idempotency', () => {
     [{ outcome: 'not-stored', requestId: 'r1' }, 'answer_not_stored', /r1/],
     [{ outcome: 'reused' }, 'idempotency_key_reused', /another request/],
   ] as const)('refuses what is %j', async (reply, code, message) => {
+    const refused = { code, publicMessage: expect.stringMatching(message), shouldRetry: false };
+    auth.found = reply;
+    await expect(keyed().find()).rejects.toMatchObject(refused);
     auth.idempotent = reply;
-    await expect(idempotency.begin(request())).rejects.toMatchObject({
-      code,
-      publicMessage: expect.stringMatching(message),
-      shouldRetry: false,
-    });
+    await expect(keyed().begin()).rejects.toMatchObject(refused);
   });
 
   it('does not keep what is too large', async () => {

@@ -2,6 +2,7 @@ import {
   authContract,
   REPLAY_BYTES_MAX,
   type AuthPort,
+  type FindIdempotentReply,
   type IdempotentEnd,
   type IdempotentRequest,
   type SettleRequest,
@@ -32,31 +33,44 @@ export interface Replay {
 /** An answer before its charge is known; with all that settles it again, should this process end before that. */
 const unsettledAnswer = z.object({ body: z.base64(), settle: authContract.calls.settle.request });
 
-/** Recognises requests that a client sends again, so that an answer is billed once however often it is asked for. */
-export class Idempotency {
+/** Recognises a request that a client sends again, so that an answer is billed once however often it is asked for. */
+export class IdempotentCall {
+  readonly #seal: AnswerSeal;
+  readonly #request: IdempotentRequest;
+  readonly #requestHash: string;
+
   constructor(
     private readonly auth: AuthPort,
     private readonly logger: Logger,
-  ) {}
+    { keyId, requestId, apiKey, idempotencyKey, content }: KeyedRequest,
+  ) {
+    this.#seal = new AnswerSeal(apiKey);
+    this.#request = { keyId, requestId, idempotencyHash: this.#seal.hash(idempotencyKey) };
+    this.#requestHash = this.#seal.hash(...content);
+  }
 
   /**
-   * Marks the first request with a key, or replays its answer.
+   * The answer to the first request with this key, if there was one. Sets no mark.
    * @throws Fault 409 if the first is still running or its answer was not kept, 422 if it was another request
    */
-  async begin(request: KeyedRequest): Promise<IdempotencyMark | Replay> {
-    const seal = new AnswerSeal(request.apiKey);
-    const idempotencyHash = seal.hash(request.idempotencyKey);
-    const { keyId, requestId } = request;
-    const marked: IdempotentRequest = { keyId, requestId, idempotencyHash };
-    const requestHash = seal.hash(...request.content);
-    const reply = await this.auth.beginIdempotent({ ...marked, requestHash });
+  async find(): Promise<Replay | undefined> {
+    const reply = await this.auth.findIdempotent({ ...this.#request, requestHash: this.#requestHash });
+    return reply.outcome === 'none' ? undefined : this.#replay(reply);
+  }
+
+  /** Marks the first request with this key; otherwise as {@link find}. */
+  async begin(): Promise<IdempotencyMark | Replay> {
+    const reply = await this.auth.beginIdempotent({ ...this.#request, requestHash: this.#requestHash });
+    return reply.outcome === 'begun'
+      ? new IdempotencyMark(this.auth, this.logger, this.#request, this.#seal)
+      : this.#replay(reply);
+  }
+
+  async #replay(reply: Exclude<FindIdempotentReply, { outcome: 'none' }>): Promise<Replay> {
     switch (reply.outcome) {
-      case 'begun':
-        return new IdempotencyMark(this.auth, this.logger, marked, seal);
       case 'answered': {
-        const first: IdempotentRequest = { ...marked, requestId: reply.requestId };
-        const opened = seal.open(reply.sealed, idempotencyHash);
-        const body = reply.settled ? opened : await this.#settleFirst(first, opened, seal);
+        const opened = this.#seal.open(reply.sealed, this.#request.idempotencyHash);
+        const body = reply.settled ? opened : await this.#settleFirst(reply.requestId, opened);
         return { kind: 'replay', firstRequestId: reply.requestId, body };
       }
       case 'running':
@@ -78,13 +92,14 @@ export class Idempotency {
   }
 
   /** The process that had the answer ended before its bill: what it would have done is done now, with its own request. */
-  async #settleFirst(first: IdempotentRequest, opened: Buffer, seal: AnswerSeal): Promise<Buffer> {
+  async #settleFirst(requestId: string, opened: Buffer): Promise<Buffer> {
     const { body, settle } = unsettledAnswer.parse(JSON.parse(opened.toString()));
     const charge = await this.auth.settle(settle);
     const { usage, cost, flags } = charge;
     const replace = settle.usage === null || flags.length > 0;
     const whole = withCost(Buffer.from(body, 'base64'), '', { usage, cost, served: null, replace });
-    new IdempotencyMark(this.auth, this.logger, first, seal).settled(whole);
+    const first = { ...this.#request, requestId };
+    new IdempotencyMark(this.auth, this.logger, first, this.#seal).settled(whole);
     return whole;
   }
 }

@@ -18,7 +18,7 @@ import { denialFault } from '../domain/denial.js';
 import { limitHeaders } from '../domain/limit-headers.js';
 import type { Principals } from '../principals.js';
 import { Admission, type Denied, type Granted } from './admission.js';
-import { Idempotency, type IdempotencyMark, type KeyedRequest, type Replay } from './idempotency.js';
+import { IdempotentCall, type IdempotencyMark, type KeyedRequest, type Replay } from './idempotency.js';
 import type { OpenExchanges } from './open-exchanges.js';
 import { Settlement } from './settlement.js';
 import { StreamAnswer } from './stream-answer.js';
@@ -65,7 +65,6 @@ export interface InferenceTimes {
 /** The sequence of every paid request: admit, exchange, answer and settle. */
 export class Inference {
   readonly #admission: Admission;
-  readonly #idempotency: Idempotency;
 
   constructor(
     private readonly auth: AuthPort,
@@ -78,7 +77,6 @@ export class Inference {
     private readonly random: RandomSource = Math.random,
   ) {
     this.#admission = new Admission(auth, clock, logger);
-    this.#idempotency = new Idempotency(auth, logger);
   }
 
   /**
@@ -91,32 +89,45 @@ export class Inference {
   }
 
   async #run(request: InferenceRequest, response: ServerResponse): Promise<void> {
-    let mark: IdempotencyMark | undefined;
     try {
-      if (request.idempotency !== undefined) {
-        const begun = await this.#idempotency.begin(keyedRequest(request, request.idempotency));
-        if (begun.kind === 'replay') return await this.#replay(request, begun, response);
-        mark = begun;
-      }
+      const { idempotency } = request;
+      const keyed =
+        idempotency && new IdempotentCall(this.auth, this.logger, keyedRequest(request, idempotency));
+      // Before the admission: a replay counts against no limit, and needs no credit. After it: the mark, so that who is
+      // refused writes nothing.
+      const known = await keyed?.find();
+      if (known !== undefined) return await this.#replay(request, known, response);
       const reply = await this.#admission.admit(admitRequest(request));
-      if (reply.outcome === 'denied') {
-        await mark?.end({ kind: 'failed' });
-        return this.#deny(request, reply, response);
-      }
+      if (reply.outcome === 'denied') return this.#deny(request, reply, response);
+      const begun = keyed && (await this.#begin(request, keyed));
+      if (begun?.kind === 'replay') return await this.#replay(request, begun, response);
       if (response.destroyed) {
-        await mark?.end({ kind: 'failed' });
-        return await this.#admission.giveUp(request.requestId, request.principal.accountId, true);
+        await begun?.end({ kind: 'failed' });
+        return await this.#giveUp(request);
       }
-      await this.#exchange(request, reply, mark, response);
+      await this.#exchange(request, reply, begun, response);
     } catch (error) {
       const fault = Fault.from(error);
       if (fault.spec.owner === 'client') throw fault;
-      // Only an admission that was not answered leads here: what was exchanged has ended its mark itself.
-      await mark?.end({ kind: 'failed' });
       if (fault.code === 'internal_error')
         this.logger.error({ requestId: request.requestId, err: fault.cause }, fault.message);
       sendFault(response, fault, this.#commonHeaders(request, null));
     }
+  }
+
+  /** Marks an admitted request. One that came in between has the mark: then, or without an answer, it gives way. */
+  async #begin(request: InferenceRequest, keyed: IdempotentCall): Promise<IdempotencyMark | Replay> {
+    let begun: IdempotencyMark | Replay | undefined;
+    try {
+      begun = await keyed.begin();
+      return begun;
+    } finally {
+      if (begun?.kind !== 'mark') void this.#giveUp(request);
+    }
+  }
+
+  #giveUp({ requestId, principal }: InferenceRequest): Promise<void> {
+    return this.#admission.giveUp(requestId, principal.accountId, true);
   }
 
   /** Answers as the first time: nothing is admitted and nothing charged, but the key must still be good. */

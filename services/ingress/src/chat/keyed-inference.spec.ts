@@ -1,7 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { AdmitReply, FindIdempotentReply } from '@tunan/contracts';
+import { Fault } from '@tunan/kernel';
+import { createLogger } from '@tunan/service-kit';
 import type { FakeAuth } from '../testing/fake-auth.js';
 import { InferenceRig } from '../testing/inference-rig.js';
+import { knownAccount } from '../testing/known-account.js';
 import { SERVED_USAGE as usage, type ScriptedRouter } from '../testing/scripted-router.js';
+import { IdempotentCall } from './idempotency.js';
 
 describe('a request with an idempotency key', () => {
   let rig: InferenceRig;
@@ -29,5 +34,98 @@ describe('a request with an idempotency key', () => {
     // What the provider bills is recorded, as our cost.
     expect(auth.settlements).toMatchObject([{ outcome: 'failed', usage }]);
     expect(rig.exchanges.size).toBe(0);
+  });
+
+  /** What the first request was answered with, sealed as its own process did. */
+  const answered = async (text: string): Promise<FindIdempotentReply> => {
+    const content = ['chat', Buffer.from('{}')];
+    const first = { requestId: 'r0', keyId: 'key_1', apiKey: 'sk-x', idempotencyKey: 'order-7', content };
+    const begun = await new IdempotentCall(auth, createLogger('silent'), first).begin();
+    if (begun.kind !== 'mark') throw new Error('not the first');
+    begun.settled(Buffer.from(text));
+    const end = auth.ends.pop();
+    if (end?.kind !== 'answered') throw new Error('nothing was kept');
+    auth.calls.length = 0;
+    return { ...end, outcome: 'answered', requestId: 'r0' };
+  };
+  const denied: AdmitReply = {
+    outcome: 'denied',
+    reason: 'credit',
+    limits: null,
+    retryAfterMs: null,
+    needed: 1n,
+    available: 0n,
+  };
+
+  it('looks, is admitted, and only then sets its mark', async () => {
+    const client = rig.call();
+    await router.called;
+    expect(auth.calls).toEqual(['find', 'admit', 'begin']);
+    router.unary('{"usage":{}}');
+    await client.answered;
+    expect(client.seen.status).toBe(200);
+    expect(auth.ends).toMatchObject([
+      { kind: 'answered', settled: false },
+      { kind: 'answered', settled: true },
+    ]);
+  });
+
+  // Guarantee: what is beyond its limits or its credit writes nothing to Postgres.
+  it('that is refused sets no mark', async () => {
+    auth.admission = denied;
+    const client = rig.call();
+    await client.answered;
+    expect(client.seen.status).toBe(402);
+    expect(auth.calls).toEqual(['find', 'admit']);
+    expect(auth.ends).toEqual([]);
+  });
+
+  it('whose model auth does not know sets no mark', async () => {
+    auth.admission = new Fault('model_not_found', 'No such model.');
+    const client = rig.call();
+    await client.answered;
+    expect(rig.thrown).toMatchObject([{ code: 'model_not_found' }]);
+    expect(auth.calls).toEqual(['find', 'admit']);
+  });
+
+  // Guarantee: the same answer once more costs nothing, and needs neither credit nor a free slot.
+  it('that was answered is replayed without an admission', async () => {
+    auth.found = await answered('{"id":"c"}');
+    auth.admission = denied;
+    auth.inspection = knownAccount();
+    const client = rig.call();
+    await client.answered;
+    expect(client.seen).toMatchObject({ status: 200, text: '{"id":"c"}' });
+    expect(client.seen.headers['x-tunan-replayed']).toBe('r0');
+    expect(auth.calls).toEqual(['find']);
+  });
+
+  it('that another came before in the same moment gives its admission back', async () => {
+    auth.idempotent = { outcome: 'running', requestId: 'r0' };
+    const client = rig.call();
+    await client.answered;
+    expect(rig.thrown).toMatchObject([{ code: 'idempotency_in_progress' }]);
+    expect(auth.voids).toEqual([{ requestId: 'r1', giveBackRequest: true }]);
+    expect(auth.ends).toEqual([]);
+  });
+
+  it('that another was answered before in the same moment replays, and gives its admission back', async () => {
+    const found = await answered('{"id":"c"}');
+    if (found.outcome === 'none') throw new Error('nothing was kept');
+    auth.idempotent = found;
+    auth.inspection = knownAccount();
+    const client = rig.call();
+    await client.answered;
+    expect(client.seen).toMatchObject({ status: 200, text: '{"id":"c"}' });
+    expect(auth.voids).toEqual([{ requestId: 'r1', giveBackRequest: true }]);
+    expect(auth.settlements).toEqual([]);
+  });
+
+  it('that can set no mark is 503, and gives its admission back', async () => {
+    auth.idempotent = new Fault('service_unavailable', 'Postgres is away.');
+    const client = rig.call();
+    await client.answered;
+    expect(client.seen.status).toBe(503);
+    expect(auth.voids).toEqual([{ requestId: 'r1', giveBackRequest: true }]);
   });
 });

@@ -4,6 +4,7 @@ import {
   type AdmitRequest,
   type BeginIdempotentReply,
   type CountedAs,
+  type FindIdempotentReply,
   type Hold,
   type IdempotentEnd,
   type InspectReply,
@@ -29,8 +30,11 @@ export class FakeAuth extends AuthPort {
   /** What `inspect` answers, and what it was asked. */
   inspection: InspectReply | Error = { outcome: 'cold', retryAfterMs: 1_000 };
   readonly inspections: { countedAs: CountedAs }[] = [];
-  /** What `beginIdempotent` answers, what `endIdempotent` was told, and how it fails. */
-  idempotent: BeginIdempotentReply = { outcome: 'begun' };
+  /** What `findIdempotent` and `beginIdempotent` answer, what `endIdempotent` was told, and how it fails. */
+  found: FindIdempotentReply = { outcome: 'none' };
+  idempotent: BeginIdempotentReply | Error = { outcome: 'begun' };
+  /** What it was asked for, by name, in order. */
+  readonly calls: string[] = [];
   readonly ends: IdempotentEnd[] = [];
   endFailure: Error | undefined;
   /** False if another request has taken the mark over. */
@@ -42,6 +46,7 @@ export class FakeAuth extends AuthPort {
     Promise.resolve({ principal: this.principals.get(keyDigest) ?? null });
 
   admit: AuthPort['admit'] = (request) => {
+    this.calls.push('admit');
     if (this.admission instanceof Error) return Promise.reject(this.admission);
     if (this.admission !== undefined) return Promise.resolve(this.admission);
     const limits = { requests: LIMIT, tokens: { ...LIMIT, limit: 500_000 } };
@@ -91,7 +96,18 @@ export class FakeAuth extends AuthPort {
   };
 
   findUsage: AuthPort['findUsage'] = () => Promise.resolve({ event: null });
-  beginIdempotent: AuthPort['beginIdempotent'] = () => Promise.resolve(this.idempotent);
+
+  findIdempotent: AuthPort['findIdempotent'] = () => {
+    this.calls.push('find');
+    return Promise.resolve(this.found);
+  };
+
+  beginIdempotent: AuthPort['beginIdempotent'] = () => {
+    this.calls.push('begin');
+    return this.idempotent instanceof Error
+      ? Promise.reject(this.idempotent)
+      : Promise.resolve(this.idempotent);
+  };
 
   endIdempotent: AuthPort['endIdempotent'] = ({ end }) => {
     this.ends.push(end);
