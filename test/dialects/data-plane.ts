@@ -59,9 +59,8 @@ export class DataPlane {
 
   /** Sends an exchange to a channel alone, as one attempt. */
   attempt(channel: CatalogChannel, exchange: Exchange): Promise<ExchangeReply> {
-    const { id, provider, upstreamModel, thinking, billsAfterCancel, timeouts } = channel;
-    const target = { channel: id, provider, upstreamModel, thinking, billsAfterCancel, timeouts };
-    return this.connectors.stages[`connector/${provider}`]!.handle({ ...exchange, target });
+    const target = { ...channel, channel: channel.id };
+    return this.connectors.stages[`connector/${channel.provider}`]!.handle({ ...exchange, target });
   }
 
   /** A router that knows nothing yet, with these channels only. */

@@ -4,6 +4,7 @@ import { describeCapabilityMatrix } from './describe-capability-matrix.js';
 import { describeConversations } from './describe-conversations.js';
 import { describeEmbeddingBatches } from './describe-embedding-batches.js';
 import { describeFunctions } from './describe-functions.js';
+import { describeLongAnswers } from './describe-long-answers.js';
 import { describeStops } from './describe-stops.js';
 import { describeStructuredOutput } from './describe-structured-output.js';
 import { describeThinking } from './describe-thinking.js';
@@ -22,6 +23,7 @@ describe('four providers behind one API', () => {
   describeStructuredOutput(() => platform);
   describeFunctions(() => platform);
   describeStops(() => platform);
+  describeLongAnswers(() => platform);
   describeVision(() => platform);
   describeThinking(() => platform);
   describeEmbeddingBatches(() => platform);

@@ -135,6 +135,14 @@ describe('deploy/catalog.yaml', () => {
     }
   });
 
+  // An unstreamed answer of Model Studio is cut after 300 s without an error.
+  it('has Qwen stream every answer that could take it five minutes', () => {
+    for (const channel of seeded().channels.filter(
+      ({ provider, model }) => provider === 'qwen' && !model.startsWith('text-embedding'),
+    ))
+      expect([channel.id, channel.unstreamedTokensMax / 30 < 300 / 2]).toEqual([channel.id, true]);
+  });
+
   it('keeps every price of ours 30 % above the known cost', () => {
     const { channels, models } = seeded();
     const ours = [...facts.VISION_MODELS, ...facts.EMBEDDING_MODELS].map((fact) => fact.id);

@@ -139,6 +139,7 @@ describe('RouteExchange', () => {
       upstreamModel: 'deepseek-flash',
       thinking: false,
       billsAfterCancel: false,
+      unstreamedTokensMax: 8_192,
       timeouts: PRIMARY.timeouts,
     });
   });

@@ -227,8 +227,17 @@ export class RouteExchange extends ExchangeHandler {
   #target(channel: CatalogChannel): Target {
     let target = this.#targets.get(channel);
     if (target === undefined) {
-      const { id, provider, upstreamModel, thinking, billsAfterCancel, timeouts } = channel;
-      target = { channel: id, provider, upstreamModel, thinking, billsAfterCancel, timeouts };
+      const { id, provider, upstreamModel, thinking, billsAfterCancel, unstreamedTokensMax, timeouts } =
+        channel;
+      target = {
+        channel: id,
+        provider,
+        upstreamModel,
+        thinking,
+        billsAfterCancel,
+        unstreamedTokensMax,
+        timeouts,
+      };
       this.#targets.set(channel, target);
     }
     return target;

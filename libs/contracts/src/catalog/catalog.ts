@@ -88,6 +88,11 @@ const channel = z.object({
     .optional(),
   /** True if cancelling a call does not stop the provider's bill: an aborted stream is then drained. */
   billsAfterCancel: z.boolean().default(false),
+  /**
+   * The largest output ceiling of a unary call that the provider answers unstreamed. A longer answer may outlast its
+   * limits or ours, and says nothing before it is whole: there the provider streams, and the answer is put together here.
+   */
+  unstreamedTokensMax: count.default(8_192),
   timeouts: timeouts.prefault({}),
 });
 export type CatalogChannel = z.output<typeof channel>;

@@ -13,6 +13,8 @@ export interface Target {
   /** The thinking switch that must be sent; null sends none. */
   readonly thinking: boolean | null;
   readonly billsAfterCancel: boolean;
+  /** Largest ceiling of a unary call that the provider is not asked to stream. */
+  readonly unstreamedTokensMax: number;
   readonly timeouts: ChannelTimeouts;
 }
 

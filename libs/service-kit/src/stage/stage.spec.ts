@@ -97,6 +97,7 @@ const exchangeFor = (model: string, stream: boolean, signal = new AbortControlle
     upstreamModel: 'deepseek-flash',
     thinking: false,
     billsAfterCancel: true,
+    unstreamedTokensMax: 6,
     timeouts: { connectMs: 1, firstContentMs: 2, idleMs: 3, unaryFirstByteMs: 4, totalMs: 5 },
   },
 });

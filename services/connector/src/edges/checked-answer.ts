@@ -14,6 +14,7 @@ import {
   type ChatAnswer,
   type ChatDelta,
   type FinishReason,
+  type Logprobs,
 } from '@tunan/llm';
 import type { EncodedChat } from '../domain/encode-chat.js';
 import { providerFault } from '../domain/vendor-error.js';
@@ -72,9 +73,17 @@ export class AnswerCollector {
       reasoning: text('reasoning'),
       refusal: text('refusal'),
       toolCalls: calls,
-      logprobs: null,
+      logprobs: this.#logprobs,
       finishReason: this.finishReason,
     };
+  }
+
+  get #logprobs(): Logprobs | null {
+    const given = this.pieces.map((piece) => piece.logprobs).filter((one) => one !== null);
+    if (given.length === 0) return null;
+    const joined = (member: keyof Logprobs): readonly unknown[] | null =>
+      given.every((one) => one[member] === null) ? null : given.flatMap((one) => one[member] ?? []);
+    return { content: joined('content'), refusal: joined('refusal') };
   }
 }
 

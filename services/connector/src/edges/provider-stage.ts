@@ -57,6 +57,7 @@ const directTarget = (context: CallContext, model: string): Target => ({
   upstreamModel: model,
   thinking: null,
   billsAfterCancel: false,
+  unstreamedTokensMax: 8_192,
   timeouts: {
     connectMs: 5_000,
     firstContentMs: 60_000,
@@ -140,11 +141,14 @@ export class ProviderStage extends ExchangeHandler {
   }
 
   async #unary(exchange: Exchange, target: Target): Promise<ExchangeReply> {
-    const whole = this.#encode(exchange, target);
+    const long = exchange.ceiling > target.unstreamedTokensMax;
+    let call = long ? { ...exchange, stream: true } : exchange;
+    let encoded = this.#encode(call, target);
     // A stop sequence that is cut here is the end of the provider's work too, and only a stream can be ended.
-    const cut = whole.localStops.length > 0;
-    const call = cut ? { ...exchange, stream: true } : exchange;
-    const encoded = cut ? this.#encode(call, target) : whole;
+    if (!long && encoded.localStops.length > 0) {
+      call = { ...exchange, stream: true };
+      encoded = this.#encode(call, target);
+    }
     const completions = (exchange.body as ChatRequest).n ?? 1;
     if (completions === 1)
       return this.#unaryReply(exchange, target, encoded, [await this.#complete(call, target, encoded, 0)]);
@@ -168,7 +172,7 @@ export class ProviderStage extends ExchangeHandler {
         : UnaryCall.send(this.context, exchange, target, {
             path: this.context.dialect.chatPath,
             body: one.body,
-            read: (body) => this.#decode(exchange, body, one, choice),
+            read: (body) => this.#decode(exchange, target, body, one, choice),
           });
     if (encoded.check === undefined) return send(encoded);
     const encode = (problem: string): EncodedChat => this.#encode(exchange, target, problem);
@@ -197,6 +201,7 @@ export class ProviderStage extends ExchangeHandler {
       const left = { ...target, billsAfterCancel: false };
       const reply = await StreamCall.open(this.context, exchange, left, options);
       const { answer, usage } = await collected(streamOf(reply), collector);
+      // What is wrong with its usage the stream has told.
       return { answer, usage, impossibleUsage: undefined };
     } catch (error) {
       if (error instanceof LeftUnjudged) throw clientClosed();
@@ -212,13 +217,11 @@ export class ProviderStage extends ExchangeHandler {
   ): ExchangeReply {
     const answers: ChatAnswer[] = [];
     const meter = new TokenMeter();
-    const usages = decoded.map((one) => this.#judged(exchange, target, one.usage));
-    let usage: ReportedUsage | null = usages[0]!;
+    let usage: ReportedUsage | null = decoded[0]!.usage;
     for (const [index, one] of decoded.entries()) {
       answers.push(one.answer);
       meterAnswer(meter, one.answer);
-      const other = usages[index]!;
-      if (index > 0) usage = usage === null || other === null ? null : addUsage(usage, other);
+      if (index > 0) usage = usage === null || one.usage === null ? null : addUsage(usage, one.usage);
       if (one.impossibleUsage !== undefined) this.#impossible(exchange, target, one.impossibleUsage);
     }
     const outputTokens = meter.tokens;
@@ -280,11 +283,18 @@ export class ProviderStage extends ExchangeHandler {
     return encodeChat(this.context.dialect, exchange.body as ChatRequest, call, rejected);
   }
 
-  #decode(exchange: Exchange, body: Buffer, encoded: EncodedChat, choice: number): DecodedAnswer {
-    return decodeAnswer(this.context.dialect, body, {
+  #decode(
+    exchange: Exchange,
+    target: Target,
+    body: Buffer,
+    encoded: EncodedChat,
+    choice: number,
+  ): DecodedAnswer {
+    const decoded = decodeAnswer(this.context.dialect, body, {
       callsMax: encoded.toolCallsMax,
       newId: (index) => madeCallId(this.#identity(exchange), choice, index),
     });
+    return { ...decoded, usage: this.#judged(exchange, target, decoded.usage) };
   }
 
   #identity(exchange: Exchange): AnswerIdentity {

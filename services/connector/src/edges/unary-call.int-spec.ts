@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ChatRequest, ExchangeReply } from '@tunan/contracts';
-import { USAGE } from '../testing/chunks.js';
-import { anExchange } from '../testing/exchanges.js';
-import { json } from '../testing/scripted-provider.js';
+import { delta, USAGE } from '../testing/chunks.js';
+import { aTarget, anExchange } from '../testing/exchanges.js';
+import { events, json } from '../testing/scripted-provider.js';
 import { faultOf, ScriptedStages } from '../testing/scripted-stage.js';
 
 describe('a unary call', () => {
@@ -114,6 +114,80 @@ describe('a unary call', () => {
       completion: 1_004,
       reasoning: 0,
       impossible: true,
+    });
+  });
+
+  describe('that may be long', () => {
+    const long = (request: Partial<ChatRequest> = {}) =>
+      anExchange({ stream: false, request, ceiling: 1_001, target: aTarget({ unstreamedTokensMax: 1_000 }) });
+
+    // Guarantee: no answer is lost, or cut without a word, because it took a provider long to be whole.
+    it('is streamed by the provider and put together', async () => {
+      const token = (logprob: number) => ({ logprobs: { content: [{ token: 'x', logprob }] } });
+      const said = (content: string, logprob: number) => {
+        const chunk = delta({ content });
+        return { ...chunk, choices: [{ ...chunk.choices[0], ...token(logprob) }] };
+      };
+      stages.vendor.answers(
+        events(
+          delta({ role: 'assistant', content: '', reasoning_content: 'hm' }),
+          said('Hel', -1),
+          said('lo', -2),
+          delta({}, 'stop', { usage: USAGE }),
+          'data: [DONE]\n\n',
+        ),
+      );
+      const reply = await bodyOf(stages.stage().handle(long({ logprobs: true })));
+      expect(stages.vendor.calls[0]?.body).toMatchObject({
+        stream: true,
+        stream_options: { include_usage: true },
+        max_tokens: 1_001,
+      });
+      expect(reply.json).toMatchObject({
+        object: 'chat.completion',
+        choices: [
+          {
+            message: { role: 'assistant', content: 'Hello', reasoning_content: 'hm' },
+            logprobs: { content: [{ logprob: -1 }, { logprob: -2 }], refusal: null },
+            finish_reason: 'stop',
+          },
+        ],
+      });
+      expect(reply.usage).toEqual({ prompt: 9, cachedPrompt: 4, completion: 2, reasoning: 0 });
+    });
+
+    it('keeps the tool calls of the stream', async () => {
+      const call = (members: object) => delta({ tool_calls: [{ index: 0, ...members }] });
+      stages.vendor.answers(
+        events(
+          call({ id: 'call_1', type: 'function', function: { name: 'weather', arguments: '' } }),
+          call({ function: { arguments: '{"city":' } }),
+          call({ function: { arguments: '"Wien"}' } }),
+          delta({}, 'tool_calls', { usage: USAGE }),
+        ),
+      );
+      const { json: body } = await bodyOf(stages.stage().handle(long()));
+      expect(body['choices']).toMatchObject([
+        {
+          message: {
+            tool_calls: [
+              { id: 'call_1', type: 'function', function: { name: 'weather', arguments: '{"city":"Wien"}' } },
+            ],
+          },
+          finish_reason: 'tool_calls',
+        },
+      ]);
+    });
+
+    it('fails as a whole if its stream does', async () => {
+      stages.vendor.answers(events(delta({ content: 'Hel' })));
+      expect(await faultOf(stages.stage().handle(long()))).toMatchObject({ code: 'upstream_stream_cut' });
+    });
+
+    it('is not streamed up to the ceiling that the channel allows', async () => {
+      stages.vendor.answers(json(200, answer({ content: 'Hello' })));
+      await bodyOf(stages.stage().handle({ ...long(), ceiling: 1_000 }));
+      expect(stages.vendor.calls[0]?.body).toMatchObject({ stream: false });
     });
   });
 

@@ -5,6 +5,8 @@ import { clientClosed, UpstreamCall, type CallContext } from './upstream-call.js
 
 /** Largest answer, in bytes. */
 const ANSWER_BYTES_MAX = 32 * 1024 * 1024;
+/** Below this a model is taken to hang. Unstreamed, its first byte comes with its last token. */
+const TOKENS_PER_S_MIN = 30;
 const BLANKS: Readonly<Record<number, true>> = { 0x09: true, 0x0a: true, 0x0d: true, 0x20: true };
 
 /** One unary call. Its answer is worth something only as a whole, so whoever leaves early leaves nothing. */
@@ -43,7 +45,8 @@ export class UnaryCall<Answer> extends UpstreamCall {
   }
 
   protected override sent(): void {
-    this.watchdog.begin('first-byte', this.target.timeouts.unaryFirstByteMs);
+    const longestMs = (this.exchange.ceiling / TOKENS_PER_S_MIN) * 1_000;
+    this.watchdog.begin('first-byte', Math.max(this.target.timeouts.unaryFirstByteMs, longestMs));
   }
 
   protected override answerBegins(): void {}

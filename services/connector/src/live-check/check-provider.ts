@@ -92,6 +92,7 @@ const anExchange = (provider: ProviderId, stream: boolean, clock: Clock): Exchan
       upstreamModel: model,
       thinking,
       billsAfterCancel: false,
+      unstreamedTokensMax: 8_192,
       timeouts: {
         connectMs: CONNECT_MS,
         firstContentMs: DEADLINE_MS,

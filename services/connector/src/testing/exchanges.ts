@@ -7,6 +7,7 @@ export const aTarget = (over: Partial<Target> = {}): Target => ({
   upstreamModel: 'deepseek-flash',
   thinking: false,
   billsAfterCancel: false,
+  unstreamedTokensMax: 8_192,
   timeouts: {
     connectMs: 2_000,
     firstContentMs: 5_000,

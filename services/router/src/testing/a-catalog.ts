@@ -10,6 +10,7 @@ export const aChannel = (over: Partial<CatalogChannel> = {}): CatalogChannel => 
   weight: 100,
   thinking: false,
   billsAfterCancel: false,
+  unstreamedTokensMax: 8_192,
   timeouts: {
     connectMs: 5_000,
     firstContentMs: 60_000,
