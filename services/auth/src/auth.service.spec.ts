@@ -272,7 +272,7 @@ describe('AuthService', () => {
       const hold = await grant();
       const lapsesAtMs = hold.admittedAtMs + 5_000;
       clock.advance(5_000);
-      await expect(settle(hold, { lapsesAtMs })).rejects.toMatchObject({ code: 'service_unavailable' });
+      await expect(settle(hold, { lapsesAtMs })).rejects.toMatchObject({ code: 'settlement_lapsed' });
       expect(await store.stats()).toMatchObject({ holds: 1, pending: 0, outboxDepth: 0 });
     });
 

@@ -75,11 +75,17 @@ export class AuthService extends AuthPort {
       price: terms.price,
       lapsesAtMs: request.lapsesAtMs,
     });
-    if (result.outcome !== 'settled')
-      throw new Fault('service_unavailable', 'The service is not available at the moment. Please retry.', {
-        internal: 'the settlement came too late, or the ledger has none',
-        retryAfterMs: LAPSED_RETRY_MS,
-      });
+    if (result.outcome !== 'settled') {
+      // A store that has lost its file also refuses what it booked before: then the ledger may have it.
+      const final =
+        result.outcome === 'refused' &&
+        (await this.parts.ledger.find(hold.accountId, hold.requestId)) === null;
+      throw new Fault(
+        final ? 'settlement_lapsed' : 'service_unavailable',
+        'The service is not available at the moment. Please retry.',
+        { internal: 'the settlement came too late, or the ledger has none', retryAfterMs: LAPSED_RETRY_MS },
+      );
+    }
     if (!result.repeated) this.#settled(outcome, result.charge);
     const { cost, flags } = result.charge;
     return { cost, usage: result.charge.usage, flags: [...flags] };
@@ -143,7 +149,8 @@ export class AuthService extends AuthPort {
         ? await ledger.book(usageEventOfSettlement(own, clock.nowMs()))
         : await ledger.find(hold.accountId, hold.requestId);
     if (event !== null) return store.settle({ ...own, charge: chargeOf(event) });
-    return lapsesAtMs === undefined ? store.settle(own) : { outcome: 'refused' };
+    // Not refused for good: an earlier one may still be on its way to the ledger.
+    return lapsesAtMs === undefined ? store.settle(own) : first;
   }
 
   async #admit(admission: Admission): Promise<AdmitReply> {

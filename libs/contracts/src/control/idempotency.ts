@@ -54,6 +54,8 @@ export const endIdempotentRequest = z.object({
     z.object({ kind: z.literal('running') }),
     /** Failed: the key may be used again at once. */
     z.object({ kind: z.literal('failed') }),
+    /** Its charge was refused for good: the key may be used again at once, unless the answer was kept for a replay. */
+    z.object({ kind: z.literal('uncharged') }),
     /** Answered, and charged, with something that is not kept. */
     z.object({ kind: z.literal('not-stored') }),
     z.object({ kind: z.literal('answered'), settled: z.boolean(), sealed: sealedAnswer }),
@@ -61,5 +63,5 @@ export const endIdempotentRequest = z.object({
 });
 export type IdempotentEnd = z.output<typeof endIdempotentRequest>['end'];
 
-/** `owned` is false if the mark is no longer this request's: its lease ran out, and nothing was changed. */
+/** `owned` is false if nothing was changed: the mark is no longer this request's, because its lease ran out. */
 export const endIdempotentReply = z.object({ owned: z.boolean() });

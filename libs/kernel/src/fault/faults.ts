@@ -115,6 +115,8 @@ export const FAULTS = {
   no_channel_available: unavailable('capacity', 'never', 'keep'),
 
   service_unavailable: platform('service_unavailable'),
+  /** A settlement that came too late, was not made before, and never will be: the request costs nothing. */
+  settlement_lapsed: platform('service_unavailable'),
   overloaded: { ...platform('service_unavailable'), owner: 'capacity' },
 } as const satisfies Record<string, FaultSpec>;
 

@@ -92,6 +92,25 @@ describe('idempotent answers', () => {
       expect(await answers.begin(second, hash('d'))).toEqual({ outcome: 'begun' });
     });
 
+    // Guarantee: what was neither charged nor kept is not refused for a day as if it had been.
+    it.each([{ kind: 'not-stored' }, { kind: 'running' }] as const)(
+      'let a key be used again at once if its charge was refused (%j)',
+      async (end) => {
+        await answers.begin(first, hash('b'));
+        await answers.end(first, end);
+        expect(await answers.end(second, { kind: 'uncharged' })).toBe(false);
+        expect(await answers.end(first, { kind: 'uncharged' })).toBe(true);
+        expect(await answers.begin(second, hash('b'))).toEqual({ outcome: 'begun' });
+      },
+    );
+
+    it('keep an answer whose charge was refused: its replay is charged', async () => {
+      await answers.begin(first, hash('b'));
+      await answers.end(first, { kind: 'answered', settled: false, sealed });
+      expect(await answers.end(first, { kind: 'uncharged' })).toBe(false);
+      expect(await answers.begin(second, hash('b'))).toMatchObject({ outcome: 'answered', settled: false });
+    });
+
     it('take nothing of a request whose mark is another’s, and say so', async () => {
       await answers.begin(first, hash('b'));
       for (const end of [

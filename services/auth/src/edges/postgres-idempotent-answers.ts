@@ -33,6 +33,7 @@ const OWN = `key_id = $1 AND idempotency_hash = decode($2, 'hex') AND request_id
 
 const RENEW = `UPDATE idempotent_answer SET lease_ends_at = now() + $4 * interval '1 millisecond' WHERE ${OWN}`;
 const DROP = `DELETE FROM idempotent_answer WHERE ${OWN}`;
+const DROP_UNKEPT = `${DROP} AND sealed IS NULL`;
 const KEEP = `UPDATE idempotent_answer SET state = $4, sealed = decode($5, 'base64') WHERE ${OWN}`;
 
 const PURGE = `
@@ -88,6 +89,8 @@ export class PostgresIdempotentAnswers extends IdempotentAnswers {
         return this.#query('renew', RENEW, [...own, this.leaseMs]);
       case 'failed':
         return this.#query('drop', DROP, own);
+      case 'uncharged':
+        return this.#query('drop-unkept', DROP_UNKEPT, own);
       case 'not-stored':
         return this.#query('keep', KEEP, [...own, 'not_stored', null]);
       case 'answered':

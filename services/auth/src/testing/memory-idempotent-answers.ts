@@ -52,7 +52,8 @@ export class MemoryIdempotentAnswers extends IdempotentAnswers {
     const place = placeOf(request);
     const entry = this.#entries.get(place);
     if (entry?.requestId !== request.requestId) return Promise.resolve(false);
-    if (end.kind === 'failed') this.#entries.delete(place);
+    if (end.kind === 'uncharged' && entry.end.kind === 'answered') return Promise.resolve(false);
+    if (end.kind === 'failed' || end.kind === 'uncharged') this.#entries.delete(place);
     else if (end.kind === 'running') entry.leaseEndsAtMs = this.clock.monotonicMs() + this.leaseMs;
     else entry.end = end;
     return Promise.resolve(true);

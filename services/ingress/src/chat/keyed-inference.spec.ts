@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { AdmitReply, FindIdempotentReply } from '@tunan/contracts';
+import { REPLAY_BYTES_MAX, type AdmitReply, type FindIdempotentReply } from '@tunan/contracts';
 import { Fault } from '@tunan/kernel';
 import { createLogger } from '@tunan/service-kit';
 import type { FakeAuth } from '../testing/fake-auth.js';
-import { InferenceRig } from '../testing/inference-rig.js';
+import { InferenceRig, settleDown } from '../testing/inference-rig.js';
 import { knownAccount } from '../testing/known-account.js';
 import { SERVED_USAGE as usage, type ScriptedRouter } from '../testing/scripted-router.js';
 import { IdempotentCall } from './idempotency.js';
@@ -127,5 +127,42 @@ describe('a request with an idempotency key', () => {
     await client.answered;
     expect(client.seen.status).toBe(503);
     expect(auth.voids).toEqual([{ requestId: 'r1', giveBackRequest: true }]);
+  });
+
+  // Guarantee: an answer that was not charged does not block its key for a day, if it can't be replayed.
+  it.each([
+    [
+      'is refused for good',
+      new Fault('settlement_lapsed', 'x'),
+      [{ kind: 'not-stored' }, { kind: 'uncharged' }],
+    ],
+    ['is not known', new Error('auth is away'), [{ kind: 'not-stored' }]],
+  ])('whose answer is too large to keep and whose charge %s', async (_what, failure, ends) => {
+    auth.settleFailures = 100;
+    auth.settleFailure = failure;
+    const client = rig.call();
+    await router.called;
+    router.unary(`{"usage":{},"text":"${'x'.repeat(REPLAY_BYTES_MAX)}"}`);
+    await settleDown(() => {
+      rig.clock.advance(1_000);
+      return client.seen.status !== 0;
+    });
+    expect(client.seen.status).toBeGreaterThanOrEqual(500);
+    expect(auth.ends).toEqual(ends);
+  });
+
+  it('whose stream is whole and whose charge is refused for good may be sent again', async () => {
+    rig.facts = { ...rig.facts, stream: true };
+    auth.settleFailures = 100;
+    auth.settleFailure = new Fault('settlement_lapsed', 'x');
+    const client = rig.call();
+    await router.called;
+    (await router.stream()).end();
+    await settleDown(() => {
+      rig.clock.advance(1_000);
+      return client.seen.status !== 0;
+    });
+    expect(client.seen.status).toBe(503);
+    expect(auth.ends).toEqual([{ kind: 'uncharged' }]);
   });
 });

@@ -137,7 +137,9 @@ export class StreamAnswer implements ReplySink, OpenExchange {
         this.#write(this.#usageChunk(this.#usageFrame, charge));
       this.#out.end(DONE);
     } catch (error) {
-      this.#writeError(Fault.from(error));
+      const fault = Fault.from(error);
+      if (fault.code === 'settlement_lapsed') await this.options.mark?.end({ kind: 'uncharged' });
+      this.#writeError(fault);
     } finally {
       this.options.closed();
     }

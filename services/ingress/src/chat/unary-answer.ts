@@ -69,7 +69,10 @@ export class UnaryAnswer implements OpenExchange {
       });
       response.end(body);
     } catch (error) {
-      sendFault(response, Fault.from(error), this.options.headers(null));
+      const fault = Fault.from(error);
+      // What is not kept for a replay may be asked for anew, once it is certain that it costs nothing.
+      if (fault.code === 'settlement_lapsed') await mark?.end({ kind: 'uncharged' });
+      sendFault(response, fault, this.options.headers(null));
     } finally {
       this.options.closed();
     }

@@ -23,6 +23,7 @@ export class FakeAuth extends AuthPort {
   admission: AdmitReply | Error | undefined;
   /** Failures that `settle` has before it succeeds. */
   settleFailures = 0;
+  settleFailure: Error = new Error('auth is away');
   /** Called at the start of every settlement, before it is durable. */
   onSettle: (request: SettleRequest) => void = () => undefined;
   /** Principals by digest of their key. */
@@ -63,7 +64,7 @@ export class FakeAuth extends AuthPort {
     this.onSettle(request);
     if (this.settleFailures > 0) {
       this.settleFailures -= 1;
-      return Promise.reject(new Error('auth is away'));
+      return Promise.reject(this.settleFailure);
     }
     this.settlements.push(request);
     const usage = request.usage ?? {
