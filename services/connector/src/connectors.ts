@@ -5,6 +5,7 @@ import { providerSettings, type connectorConfig } from './connector.config.js';
 import { ConnectorMetrics } from './edges/connector-metrics.js';
 import { ProviderStage } from './edges/provider-stage.js';
 import { ProviderTransport, type Endpoint } from './edges/provider-transport.js';
+import { ThreadSchemaJudge } from './edges/schema-judge.js';
 import { SimulatorProbe } from './edges/simulator-probe.js';
 import { UnconfiguredStage } from './edges/unconfigured-stage.js';
 import { DIALECTS } from './providers/index.js';
@@ -22,6 +23,7 @@ export class Connectors {
   readonly #stages = new Map<StageName, ExchangeHandler>();
   readonly #transports = new Map<ProviderId, ProviderTransport>();
   readonly #metrics: ConnectorMetrics;
+  readonly #judge: ThreadSchemaJudge;
   #probe: SimulatorProbe | undefined;
 
   constructor(private readonly context: Context) {
@@ -29,6 +31,7 @@ export class Connectors {
       context.metrics,
       () => new Map([...this.#transports].map(([provider, transport]) => [provider, transport.calls])),
     );
+    this.#judge = new ThreadSchemaJudge(context.clock, context.logger);
     const wanted = new Set<ProviderId>(context.config.CONNECTOR_PROVIDERS);
     for (const provider of PROVIDER_IDS) if (wanted.has(provider)) this.#add(provider);
   }
@@ -47,6 +50,7 @@ export class Connectors {
   async close(): Promise<void> {
     this.#probe?.stop();
     await Promise.all([...this.#transports.values()].map((transport) => transport.close()));
+    await this.#judge.close();
   }
 
   #add(provider: ProviderId): void {
@@ -61,7 +65,7 @@ export class Connectors {
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
     });
     this.#transports.set(provider, transport);
-    const call = { dialect: DIALECTS[provider], transport, clock };
+    const call = { dialect: DIALECTS[provider], transport, clock, judge: this.#judge };
     this.#stages.set(
       `connector/${provider}`,
       new ProviderStage(call, endpoint.simulated ? SIMULATOR : provider, this.#metrics.of(provider), logger),

@@ -1,4 +1,4 @@
-import type { ChatAnswer, CompiledSchema } from '@tunan/llm';
+import type { ChatAnswer } from '@tunan/llm';
 
 /** An answer as the client gets it, or what is wrong with it. */
 export type Checked = { readonly answer: ChatAnswer } | { readonly problem: string };
@@ -7,7 +7,12 @@ export type Checked = { readonly answer: ChatAnswer } | { readonly problem: stri
  * What an answer must be where the provider does not see to it. Bound to one request; also brings the answer into the
  * form that was asked for.
  */
-export type AnswerCheck = (answer: ChatAnswer) => Checked;
+export type AnswerCheck = (answer: ChatAnswer, judge: Judge) => Checked | Promise<Checked>;
+
+type Schema = Readonly<Record<string, unknown>>;
+
+/** What is wrong with a text by a schema, in one line; undefined if it fits. */
+export type Judge = (schema: Schema, text: string) => Promise<string | undefined>;
 
 /** An answer that was cut off, filtered or refused is not what was asked for, and says so itself. */
 const isIncomplete = ({ finishReason, refusal }: ChatAnswer): boolean =>
@@ -18,19 +23,19 @@ const FENCED = /^\s*```(?:json)?\s*\n([\s\S]*?)\n?\s*```\s*$/i;
 
 /** The content must be JSON, and fit the schema if there is one. With tool calls there is no content to judge. */
 export const jsonContent =
-  (schema: CompiledSchema | undefined): AnswerCheck =>
-  (answer) => {
+  (schema: Schema | undefined): AnswerCheck =>
+  async (answer, judge) => {
     if (isIncomplete(answer) || answer.toolCalls.length > 0) return { answer };
     const content = FENCED.exec(answer.content)?.[1] ?? answer.content;
-    const problem = jsonProblem(content, schema);
+    const problem = schema === undefined ? jsonProblem(content) : await judge(schema, content);
     if (problem !== undefined) return { problem };
     return { answer: content === answer.content ? answer : { ...answer, content } };
   };
 
 /** The content is what the forced function was called with. */
 export const contentFromCall =
-  (schema: CompiledSchema): AnswerCheck =>
-  (answer) => {
+  (schema: Schema): AnswerCheck =>
+  async (answer, judge) => {
     const content = answer.toolCalls[0]?.arguments ?? answer.content;
     const shown: ChatAnswer = {
       ...answer,
@@ -38,14 +43,11 @@ export const contentFromCall =
       toolCalls: [],
       finishReason: answer.finishReason === 'tool_calls' ? 'stop' : answer.finishReason,
     };
-    return answer.toolCalls.length === 0 ? jsonContent(schema)(shown) : judged(shown, schema);
+    if (answer.toolCalls.length === 0) return jsonContent(schema)(shown, judge);
+    if (isIncomplete(shown)) return { answer: shown };
+    const problem = await judge(schema, content);
+    return problem === undefined ? { answer: shown } : { problem };
   };
-
-const judged = (answer: ChatAnswer, schema: CompiledSchema): Checked => {
-  if (isIncomplete(answer)) return { answer };
-  const problem = jsonProblem(answer.content, schema);
-  return problem === undefined ? { answer } : { problem };
-};
 
 /** One of these functions must be called. */
 export const callOf =
@@ -55,12 +57,11 @@ export const callOf =
       ? { answer }
       : { problem: `no call of ${names.join(' or ')}` };
 
-const jsonProblem = (text: string, schema: CompiledSchema | undefined): string | undefined => {
-  let value: unknown;
+const jsonProblem = (text: string): string | undefined => {
   try {
-    value = JSON.parse(text);
+    JSON.parse(text);
+    return undefined;
   } catch {
     return 'it is not JSON';
   }
-  return schema?.problemOf(value);
 };

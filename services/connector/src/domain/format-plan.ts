@@ -1,5 +1,5 @@
 import type { ChatRequest } from '@tunan/contracts';
-import { compileSchema, type Capabilities } from '@tunan/llm';
+import type { Capabilities } from '@tunan/llm';
 import { contentFromCall, jsonContent, type AnswerCheck } from './answer-check.js';
 import { offeredTools } from './offered-tools.js';
 import type { SentTool } from './tool-plan.js';
@@ -47,14 +47,13 @@ const planSchema = (request: ChatRequest, capabilities: Capabilities): FormatPla
   if (capabilities['response_format=json_schema'].class === 'honoured')
     return { format: { type: 'json_schema', json_schema: described } };
   const schema = described!['schema'] as Readonly<Record<string, unknown>>;
-  const compiled = compileSchema(schema);
   const ownTools = offeredTools(request).length > 0;
   if (!ownTools && schema['type'] === 'object' && capabilities['tool_choice=function'].class === 'honoured')
-    return { answerTool: answerTool(described!, schema), check: contentFromCall(compiled) };
+    return { answerTool: answerTool(described!, schema), check: contentFromCall(schema) };
   return {
     ...(capabilities['response_format=json_object'].class === 'honoured' ? { format: JSON_OBJECT } : {}),
     instruct: `Answer with one JSON value that this JSON schema accepts, and nothing else:\n${JSON.stringify(schema)}`,
-    check: jsonContent(compiled),
+    check: jsonContent(schema),
   };
 };
 

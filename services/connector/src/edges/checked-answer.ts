@@ -16,6 +16,7 @@ import {
   type FinishReason,
   type Logprobs,
 } from '@tunan/llm';
+import type { Judge } from '../domain/answer-check.js';
 import type { EncodedChat } from '../domain/encode-chat.js';
 import { providerFault } from '../domain/vendor-error.js';
 import { clientClosed } from './upstream-call.js';
@@ -38,11 +39,12 @@ export const untilAccepted = async <Answered extends Draft>(
   first: EncodedChat,
   encode: (problem: string) => EncodedChat,
   send: (encoded: EncodedChat) => Promise<Answered>,
+  judge: Judge,
 ): Promise<Answered> => {
   let encoded = first;
   for (let tries = 1; ; tries += 1) {
     const draft = await send(encoded);
-    const checked = encoded.check?.(draft.answer) ?? draft;
+    const checked = (await encoded.check?.(draft.answer, judge)) ?? draft;
     if ('answer' in checked) return { ...draft, answer: checked.answer };
     if (tries === TRIES_MAX)
       throw providerFault(

@@ -22,6 +22,7 @@ import {
   type ChatAnswer,
 } from '@tunan/llm';
 import type { Logger } from '@tunan/service-kit';
+import type { Judge } from '../domain/answer-check.js';
 import { decodeAnswer, type DecodedAnswer } from '../domain/decode-answer.js';
 import type { ChatCall } from '../domain/dialect.js';
 import { decodeEmbeddings, encodeEmbeddingsCall, inputBatches } from '../domain/embeddings.js';
@@ -132,6 +133,7 @@ export class ProviderStage extends ExchangeHandler {
           const reply = await StreamCall.open(this.context, exchange, target, call);
           return collected(streamOf(reply), collector);
         },
+        this.#judge(exchange),
       );
       return replay(exchange, served, identity, choice, accepted);
     } catch (error) {
@@ -176,7 +178,7 @@ export class ProviderStage extends ExchangeHandler {
           });
     if (encoded.check === undefined) return send(encoded);
     const encode = (problem: string): EncodedChat => this.#encode(exchange, target, problem);
-    return untilAccepted(this.context.dialect.id, encoded, encode, send);
+    return untilAccepted(this.context.dialect.id, encoded, encode, send, this.#judge(exchange));
   }
 
   /** A completion that the provider streams and the client does not. Who leaves it leaves nothing, so nothing is drained. */
@@ -281,6 +283,10 @@ export class ProviderStage extends ExchangeHandler {
       strict: exchange.strictParameters,
     };
     return encodeChat(this.context.dialect, exchange.body as ChatRequest, call, rejected);
+  }
+
+  #judge({ caller }: Exchange): Judge {
+    return (schema, text) => this.context.judge.judge(caller.accountId, schema, text);
   }
 
   #decode(

@@ -5,6 +5,7 @@ import { TestClock } from '@tunan/kernel/testing';
 import { DIALECTS } from '../providers/index.js';
 import { aTarget, anExchange } from '../testing/exchanges.js';
 import type { ProviderTransport } from './provider-transport.js';
+import { InlineSchemaJudge } from './schema-judge.js';
 import { UnaryCall } from './unary-call.js';
 
 /** A provider that takes every request and says nothing, in virtual time. */
@@ -32,7 +33,8 @@ describe('the patience of a unary call', () => {
       totalMs: 600_000,
     };
     const exchange = anExchange({ stream: false, ceiling, deadlineMs: clock.monotonicMs() + 3_600_000 });
-    UnaryCall.send({ dialect: DIALECTS.deepseek, transport, clock }, exchange, aTarget({ timeouts }), {
+    const context = { dialect: DIALECTS.deepseek, transport, clock, judge: new InlineSchemaJudge() };
+    UnaryCall.send(context, exchange, aTarget({ timeouts }), {
       path: '/',
       body: Buffer.from('{}'),
       read: (body) => body.toString(),

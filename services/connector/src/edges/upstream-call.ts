@@ -5,12 +5,14 @@ import type { Dialect } from '../domain/dialect.js';
 import { providerFault, readErrorBody, readRetryAfter, vendorFault } from '../domain/vendor-error.js';
 import { Watchdog, type Expiry } from '../domain/watchdog.js';
 import type { ProviderTransport } from './provider-transport.js';
+import type { SchemaJudge } from './schema-judge.js';
 
 /** What every call of one provider needs. */
 export interface CallContext {
   readonly dialect: Dialect;
   readonly transport: ProviderTransport;
   readonly clock: Clock;
+  readonly judge: SchemaJudge;
 }
 
 type Headers = Record<string, string | string[] | undefined>;

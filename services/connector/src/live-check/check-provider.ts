@@ -4,6 +4,7 @@ import { createLogger } from '@tunan/service-kit';
 import { Registry } from 'prom-client';
 import { ConnectorMetrics } from '../edges/connector-metrics.js';
 import { ProviderStage } from '../edges/provider-stage.js';
+import { InlineSchemaJudge } from '../edges/schema-judge.js';
 import { ProviderTransport, type Endpoint } from '../edges/provider-transport.js';
 import { DIALECTS } from '../providers/index.js';
 import { INFERRED_FACTS } from './inferred-facts.js';
@@ -35,7 +36,7 @@ export const checkProvider = async (
   const limits = { connectionsMax: CONNECTIONS_MAX, connectTimeoutMs: CONNECT_MS };
   const transport = new ProviderTransport(provider, endpoint, limits);
   const metrics = new ConnectorMetrics(new Registry(), () => new Map()).of(provider);
-  const context = { dialect: DIALECTS[provider], transport, clock };
+  const context = { dialect: DIALECTS[provider], transport, clock, judge: new InlineSchemaJudge() };
   const stage = new ProviderStage(context, provider, metrics, createLogger('silent'));
   let answered = true;
   try {

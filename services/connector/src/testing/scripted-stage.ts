@@ -5,6 +5,7 @@ import { createLogger } from '@tunan/service-kit';
 import { ConnectorMetrics } from '../edges/connector-metrics.js';
 import { ProviderStage } from '../edges/provider-stage.js';
 import { ProviderTransport } from '../edges/provider-transport.js';
+import { InlineSchemaJudge } from '../edges/schema-judge.js';
 import { DIALECTS } from '../providers/index.js';
 import { ScriptedProvider } from './scripted-provider.js';
 
@@ -37,7 +38,12 @@ export class ScriptedStages {
     const transport = new ProviderTransport(provider, endpoint, limits);
     this.#transports.push(transport);
     const metrics = new ConnectorMetrics(new Registry(), () => new Map()).of(provider);
-    const call = { dialect: DIALECTS[provider], transport, clock: this.clock };
+    const call = {
+      dialect: DIALECTS[provider],
+      transport,
+      clock: this.clock,
+      judge: new InlineSchemaJudge(),
+    };
     return new ProviderStage(call, provider, metrics, createLogger('silent'));
   }
 

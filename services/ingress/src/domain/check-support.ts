@@ -1,6 +1,6 @@
 import type { CatalogIndex, CatalogModel, ChatRequest } from '@tunan/contracts';
 import { Fault } from '@tunan/kernel';
-import { capabilitiesOf, compileSchema, judgeChat, SchemaError } from '@tunan/llm';
+import { capabilitiesOf, checkSchema, judgeChat, SchemaError } from '@tunan/llm';
 import { invalidValue } from './parameter-faults.js';
 
 const unsupported = (param: string, message: string): Fault =>
@@ -19,7 +19,7 @@ export const checkSupport = (
   strict: boolean,
 ): void => {
   checkParameters(body, model, catalog, strict);
-  checkSchema(body.response_format);
+  checkFormat(body.response_format);
 };
 
 /** One channel that takes the request as it is suffices: the router leaves the others out. */
@@ -44,11 +44,11 @@ const checkParameters = (
   if (fault !== undefined) throw fault;
 };
 
-const checkSchema = (format: ChatRequest['response_format']): void => {
+const checkFormat = (format: ChatRequest['response_format']): void => {
   if (format?.type !== 'json_schema') return;
   const param = 'response_format.json_schema.schema';
   try {
-    compileSchema(format.json_schema!['schema'] as Record<string, unknown>);
+    checkSchema(format.json_schema!['schema'] as Record<string, unknown>);
   } catch (error) {
     if (error instanceof SchemaError) throw invalidValue(param, `'${param}' can't be used. ${error.message}`);
     throw error;
