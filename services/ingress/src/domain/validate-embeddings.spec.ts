@@ -56,6 +56,9 @@ describe('embeddings input', () => {
       ],
       'input[1][1]',
     ],
+    [Array(20_000).fill(-1), 'input', 'context_length_exceeded'],
+    [[[1], Array(20_000).fill(-1)], 'input[1]', 'context_length_exceeded'],
+    [Array.from({ length: 40 }, () => Array(8_000).fill(-1)), 'input', 'context_length_exceeded'],
     [['ok', 'x'.repeat(60_000)], 'input[1]', 'context_length_exceeded'],
     ['x'.repeat(60_000), 'input', 'context_length_exceeded'],
   ])('refuses wrong input %# and names the member', async (input, param, code = 'invalid_value') => {

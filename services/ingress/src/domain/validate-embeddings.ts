@@ -5,6 +5,8 @@ import { invalidValue, missing } from './parameter-faults.js';
 import { decodeTokenIds, type TokenTable } from './token-ids.js';
 
 const INPUTS_MAX = 2_048;
+/** Token ids of one request, as OpenAI limits them: each becomes a piece of text. */
+const IDS_MAX = 300_000;
 const ENCODINGS = ['float', 'base64'];
 const USER_CHARS_MAX = 512;
 const NUL = '\u0000';
@@ -19,7 +21,7 @@ export type RawInput = string | readonly string[] | readonly number[] | readonly
  * @throws Fault 400 with `param` set
  */
 export const validateEmbeddings = (body: Record<string, unknown>, model: CatalogModel): RawInput => {
-  const input = validateInput(body['input']);
+  const input = validateInput(body['input'], model);
   const { encoding_format: encoding, dimensions, user } = body;
   if (encoding != null && !ENCODINGS.includes(encoding as string))
     throw invalidValue('encoding_format', `'encoding_format' must be one of ${ENCODINGS.join(', ')}.`);
@@ -66,15 +68,17 @@ const textsOf = (input: RawInput, vocabulary: TokenTable | undefined): string | 
 
 const checkLength = (text: string, param: string, model: CatalogModel): void => {
   const tokens = estimateTokens(text);
-  if (tokens * SURELY <= model.contextTokens) return;
-  throw new Fault(
+  if (tokens * SURELY > model.contextTokens) throw tooLong(param, tokens, model);
+};
+
+const tooLong = (param: string, tokens: number, model: CatalogModel): Fault =>
+  new Fault(
     'context_length_exceeded',
     `The model '${model.id}' takes at most ${model.contextTokens} tokens per input; '${param}' has about ${tokens}. Please shorten it.`,
     { param },
   );
-};
 
-const validateInput = (input: unknown): RawInput => {
+const validateInput = (input: unknown, model: CatalogModel): RawInput => {
   if (input === undefined || input === null) throw missing('input');
   if (typeof input === 'string') {
     validateText(input, 'input');
@@ -83,6 +87,7 @@ const validateInput = (input: unknown): RawInput => {
   if (!Array.isArray(input) || input.length === 0)
     throw invalidValue('input', "'input' must be a string, or a non-empty array of strings or of token ids.");
   const [first] = input as readonly unknown[];
+  checkCounts(typeof first === 'number' ? [input] : input, model, typeof first === 'number');
   if (typeof first === 'number') return validateIds(input, 'input');
   if (input.length > INPUTS_MAX) throw invalidValue('input', `'input' takes at most ${INPUTS_MAX} texts.`);
   const check = Array.isArray(first) ? validateIds : validateText;
@@ -94,6 +99,23 @@ const validateText = (text: unknown, param: string): void => {
   if (typeof text !== 'string') throw invalidValue(param, `'${param}' must be a string.`);
   if (text === '') throw invalidValue(param, `'${param}' must not be empty.`);
   if (text.includes(NUL)) throw invalidValue(param, `'${param}' contains a NUL character.`);
+};
+
+/** Before any id is looked at. Another vocabulary may take more or fewer tokens, but not half of them. */
+const checkCounts = (inputs: readonly unknown[], model: CatalogModel, single: boolean): void => {
+  let total = 0;
+  inputs.forEach((ids, index) => {
+    if (!Array.isArray(ids)) return;
+    total += ids.length;
+    if (ids.length > model.contextTokens * 2)
+      throw tooLong(single ? 'input' : `input[${index}]`, ids.length, model);
+  });
+  if (total > IDS_MAX)
+    throw new Fault(
+      'context_length_exceeded',
+      `A request takes at most ${IDS_MAX} token ids; 'input' has ${total}. Please send several requests.`,
+      { param: 'input' },
+    );
 };
 
 const validateIds = (ids: unknown, param: string): readonly number[] => {
