@@ -92,7 +92,7 @@ describe('validateChat', () => {
     (name, rule) => {
       const step = rule.type === 'integer' ? 1 : 0.01;
       for (const value of [rule.min, rule.max])
-        expect(validateChat({ ...minimal, [name]: value }, textModel)).toBeDefined();
+        expect(validateChat({ ...minimal, logprobs: true, [name]: value }, textModel)).toBeDefined();
       for (const value of [
         rule.min - step,
         rule.max + step,
@@ -102,7 +102,9 @@ describe('validateChat', () => {
         [rule.min],
         true,
       ])
-        expect(faultOf(() => validateChat({ ...minimal, [name]: value }, textModel))).toMatchObject({
+        expect(
+          faultOf(() => validateChat({ ...minimal, logprobs: true, [name]: value }, textModel)),
+        ).toMatchObject({
           code: 'invalid_value',
           param: name,
         });
@@ -170,6 +172,37 @@ describe('validateChat', () => {
       { ...minimal, response_format: { type: 'xml' } },
       'invalid_value',
       'response_format',
+    ],
+    [
+      'a schema without a name',
+      { ...minimal, response_format: { type: 'json_schema', json_schema: { schema: {} } } },
+      'missing_required_parameter',
+      'response_format.json_schema.name',
+    ],
+    [
+      'a schema whose name has a blank',
+      { ...minimal, response_format: { type: 'json_schema', json_schema: { name: 'a b', schema: {} } } },
+      'invalid_value',
+      'response_format.json_schema.name',
+    ],
+    ['top_logprobs without logprobs', { ...minimal, top_logprobs: 2 }, 'invalid_value', 'top_logprobs'],
+    [
+      'a required call without tools',
+      { ...minimal, tool_choice: 'required' },
+      'invalid_value',
+      'tool_choice',
+    ],
+    [
+      'a required call of no tools',
+      { ...minimal, tools: [], tool_choice: 'required' },
+      'invalid_value',
+      'tool_choice',
+    ],
+    [
+      'a named call without tools',
+      { ...minimal, tool_choice: { type: 'function', function: { name: 'f' } } },
+      'invalid_value',
+      'tool_choice',
     ],
     [
       'two tools of one name',

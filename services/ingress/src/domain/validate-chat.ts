@@ -31,6 +31,9 @@ export const validateChat = (
     else if (Object.hasOwn(CHECKS, name)) CHECKS[name]!(value);
   }
   checkOffers(body);
+  // Zero is what a request without it has.
+  if (body['top_logprobs'] != null && body['top_logprobs'] !== 0 && body['logprobs'] !== true)
+    throw invalidValue('top_logprobs', "'top_logprobs' is only allowed when 'logprobs' is true.");
   if (body['stream_options'] != null && body['stream'] !== true)
     throw invalidValue('stream_options', "'stream_options' is only allowed when 'stream' is true.");
   return body as unknown as ChatRequest;
@@ -93,6 +96,14 @@ const checkResponseFormat = (value: unknown): void => {
       'response_format.json_schema',
       "'response_format.json_schema' needs a 'name' and a 'schema'.",
     );
+  if (value['type'] === 'json_schema') checkFormatName((value['json_schema'] as Definition).name);
+};
+
+const checkFormatName = (name: unknown): void => {
+  const param = 'response_format.json_schema.name';
+  if (name == null) throw missing(param);
+  if (typeof name !== 'string' || !TOOL_NAME.test(name))
+    throw invalidValue(param, 'The name of a schema has 1 to 64 letters, digits, underscores or dashes.');
 };
 
 const checkTools = (value: unknown): void => {
@@ -147,6 +158,8 @@ const checkOffers = ({ tools, functions, tool_choice, function_call }: Record<st
   const names = offered.length > 0 ? offered : legacy;
   const chosen = isObject(tool_choice) ? (tool_choice['function'] as Definition).name : undefined;
   const called = isObject(function_call) ? (function_call as unknown as Definition).name : undefined;
+  if (tool_choice === 'required' && names.length === 0)
+    throw invalidValue('tool_choice', "'tool_choice' may only be 'required' where there are 'tools'.");
   if (chosen !== undefined && !names.includes(chosen))
     throw invalidValue('tool_choice', "'tool_choice' names a function that is not among the 'tools'.");
   if (called !== undefined && !names.includes(called))
