@@ -67,6 +67,12 @@ export const FRAMING: readonly HostileCase[] = [
     (coding) =>
       framed(63, `Transfer-Encoding ${coding}`, `Transfer-Encoding: ${coding}\r\n`, `0\r\n\r\n${SECOND}`),
   ),
+  {
+    ...framed(63, 'chunks in HTTP/1.0', '', ''),
+    send: (actors) => [
+      `${head(actors).replace('HTTP/1.1', 'HTTP/1.0')}${CHUNKED}\r\n${hexSize}\r\n${body}\r\n0\r\n\r\n`,
+    ],
+  },
   framed(63, 'a space before the colon', 'Transfer-Encoding : chunked\r\n', `0\r\n\r\n${SECOND}`),
   ...['ZZ', '-5', '0x5', '5 5', 'ffffffffffffffffff', ''].map((chunk) =>
     framed(64, `chunk size ${chunk}`, CHUNKED, `${chunk}\r\nhello\r\n0\r\n\r\n`),

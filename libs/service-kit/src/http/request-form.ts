@@ -26,6 +26,9 @@ export const formFault = (request: IncomingMessage): Fault | undefined => {
   const coding = headers['transfer-encoding'];
   if (coding !== undefined && coding.toLowerCase() !== 'chunked')
     return invalid("The only Transfer-Encoding that is accepted is 'chunked'.");
+  // RFC 9112 §6.1: a peer of that version may read the chunks as requests, and the connection has to end.
+  if (coding !== undefined && httpVersionMinor === 0)
+    return invalid('HTTP/1.0 has no Transfer-Encoding; send a Content-Length.');
   if (rawHeaders.length > HEADERS_MAX * 2)
     return new Fault('headers_too_large', `The request has more than ${HEADERS_MAX} header lines.`);
   return undefined;
