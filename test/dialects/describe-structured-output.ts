@@ -20,6 +20,12 @@ const PERSON = {
   required: ['name', 'age'],
   additionalProperties: false,
 };
+const TREE = {
+  type: 'object',
+  properties: { id: { type: 'string' }, next: { anyOf: [{ $ref: '#' }, { type: 'null' }] } },
+  required: ['id', 'next'],
+  additionalProperties: false,
+};
 const person = (schema: object = PERSON) => ({
   type: 'json_schema',
   json_schema: { name: 'person', strict: true, schema },
@@ -78,6 +84,13 @@ export const describeStructuredOutput = (platform: () => Platform): void => {
       const stream = customer.client().chat.completions.stream(request);
       const streamed = await stream.finalChatCompletion();
       expect(recipe.safeParse(streamed.choices[0]!.message.parsed).error).toBeUndefined();
+    });
+
+    // Guarantee: a schema may refer to its root, as OpenAI documents it.
+    it('serves a schema that contains itself', async () => {
+      const answer = await ask(model, newNonce(), { response_format: person(TREE) });
+      expect([answer.status, answer.body?.error]).toEqual([200, undefined]);
+      expect(JSON.parse(contentOf(answer))).toHaveProperty('id');
     });
 
     it.each([false, true])(
