@@ -237,12 +237,15 @@ describe('AuthService', () => {
     it('charges by the rules, at the price of admission, and answers what is charged', async () => {
       const hold = await grant();
       catalogSource.activate(aSnapshot(2));
-      expect(await settle(hold)).toEqual({ cost: 100_000n + 100_000n, usage: someUsage(100, 50), flags: [] });
-      expect(
-        (await auth.inspect({ accountId: ACCOUNT, keyId: KEY, countedAs: 'nothing' })) as object,
-      ).toMatchObject({
-        spent: 200_000n,
+      const reply = await settle(hold);
+      const account = await auth.inspect({ accountId: ACCOUNT, keyId: KEY, countedAs: 'nothing' });
+      expect(reply).toEqual({
+        cost: 100_000n + 100_000n,
+        usage: someUsage(100, 50),
+        flags: [],
+        limits: (account as Extract<typeof account, { outcome: 'known' }>).limits,
       });
+      expect(account).toMatchObject({ spent: 200_000n });
     });
 
     it('answers the same to a repetition, and counts it once', async () => {
@@ -259,6 +262,7 @@ describe('AuthService', () => {
         cost: 100_000n + 14_000n,
         usage: someUsage(100, 7),
         flags: ['estimated'],
+        limits: expect.anything(),
       });
     });
 
@@ -288,12 +292,12 @@ describe('AuthService', () => {
       const [event] = await events();
       await ledger.book(event!);
       store.reset();
-      expect(await settle(hold, above)).toEqual(first);
+      expect(await settle(hold, above)).toEqual({ ...first, limits: undefined });
       // It goes to billing again, as the same charge.
       expect(await events()).toMatchObject([
         { id: event!.id, data: { cost: first.cost, usage: first.usage } },
       ]);
-      expect(await settle(hold, above)).toEqual(first);
+      expect(await settle(hold, above)).toEqual({ ...first, limits: undefined });
     });
 
     it('is booked up to the hold where the ledger has none, so that no other can come first', async () => {
@@ -334,7 +338,10 @@ describe('AuthService', () => {
       await ledger.book(event!);
       clock.advance(5_000);
       await expect(settle(hold, lapsing)).rejects.toMatchObject({ code: 'service_unavailable' });
-      expect(await settle(hold, { ...lapsing, lapsesAtMs: lapsing.lapsesAtMs + 5_000 })).toEqual(first);
+      expect(await settle(hold, { ...lapsing, lapsesAtMs: lapsing.lapsesAtMs + 5_000 })).toEqual({
+        ...first,
+        limits: undefined,
+      });
     });
 
     it('wakes the relay', async () => {

@@ -88,7 +88,12 @@ export class AuthService extends AuthPort {
     }
     if (!result.repeated) this.#settled(outcome, result.charge);
     const { cost, flags } = result.charge;
-    return { cost, usage: result.charge.usage, flags: [...flags] };
+    return {
+      cost,
+      usage: result.charge.usage,
+      flags: [...flags],
+      ...(result.limits === null ? {} : { limits: result.limits }),
+    };
   };
 
   override void: AuthPort['void'] = async ({ requestId, accountId, giveBackRequest }) => {

@@ -112,6 +112,8 @@ const settleReply = z.object({
   /** The usage that was charged; estimated where `flags` say so. */
   usage,
   flags: z.array(z.string().max(32)),
+  /** The limiter's state right after it; absent while the account's is not known. */
+  limits: limits.optional(),
 });
 export type SettleReply = z.output<typeof settleReply>;
 

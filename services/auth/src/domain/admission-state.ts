@@ -192,7 +192,7 @@ export class AdmissionState {
     const { kind, hold } = settlement;
     const known = this.#book.find(hold.requestId);
     if (known?.kind === 'ended' && known.by === kind && known.charge !== null)
-      return { outcome: 'settled', charge: known.charge, repeated: true };
+      return this.#settled(known, true, nowMs);
     if (kind === 'lost' && (known?.kind !== 'held' || known.leaseEndsMs > nowMs))
       return { outcome: 'refused' };
     if (settlement.lapsesAtMs !== undefined && nowMs >= settlement.lapsesAtMs) return { outcome: 'refused' };
@@ -205,8 +205,9 @@ export class AdmissionState {
       this.#book.touched(account);
     }
     const charge = settlement.booked === true ? settlement.charge : withinMeans(settlement, known, account);
-    this.#remember(settledRecord(settlement, charge, known, (this.#lastSeq += 1), nowMs), known);
-    return { outcome: 'settled', charge, repeated: false };
+    const record = settledRecord(settlement, charge, known, (this.#lastSeq += 1), nowMs);
+    this.#remember(record, known);
+    return this.#settled(record, false, nowMs);
   }
 
   void(requestId: string, accountId: string, giveBackRequest: boolean): void {
@@ -414,6 +415,12 @@ export class AdmissionState {
   #granted(account: HotAccount, { hold, lowered }: HeldRecord, nowMs: number): AdmissionResult {
     const limits = limitsOf(account, account.key(hold.keyId), nowMs);
     return { outcome: 'granted', hold, lowered, limits, leaseMs: this.limits.leaseMs };
+  }
+
+  #settled({ accountId, keyId, charge }: EndedRecord, repeated: boolean, nowMs: number): SettlementResult {
+    const account = this.#book.account(accountId);
+    const limits = isHot(account) ? limitsOf(account, account.key(keyId), nowMs) : null;
+    return { outcome: 'settled', charge: charge!, repeated, limits };
   }
 
   #putHeld(hold: Hold, lowered: boolean, deliveredTokens: number, nowMs: number): HeldRecord {

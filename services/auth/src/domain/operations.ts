@@ -39,7 +39,13 @@ export interface Settlement extends Pick<UsageDetail, 'outcome' | 'served' | 'tr
 
 /** Answer to a settlement. */
 export type SettlementResult =
-  | { readonly outcome: 'settled'; readonly charge: Charge; readonly repeated: boolean }
+  | {
+      readonly outcome: 'settled';
+      readonly charge: Charge;
+      readonly repeated: boolean;
+      /** The limiter's state right after it; null if the account is cold. */
+      readonly limits: Limits | null;
+    }
   /** Nothing was done: `lost`, and the lease has not run out or the request has ended otherwise; or it has lapsed. */
   | { readonly outcome: 'refused' }
   /** Nothing was done: the ledger may have a charge of this request that is not known here. `charge`: if it has none. */

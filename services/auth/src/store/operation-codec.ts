@@ -264,7 +264,11 @@ const settlementFromRow = (row: SettlementRow): Settlement => ({
 });
 
 /** The charge only if it is another than the one asked for; `repeated` is null if nothing was settled. */
-type SettlementResultRow = readonly [charge: ChargeRow | null, repeated: boolean | null];
+type SettlementResultRow = readonly [
+  charge: ChargeRow | null,
+  repeated: boolean | null,
+  limits: LimitsRow | null,
+];
 
 /** Null: refused. */
 const settle: CodecOf<'settle', SettlementRow, SettlementResultRow | null> = {
@@ -273,14 +277,15 @@ const settle: CodecOf<'settle', SettlementRow, SettlementResultRow | null> = {
   encodeResult: (result, [settlement]) => {
     if (result.outcome === 'refused') return null;
     const charge = result.charge === settlement.charge ? null : chargeToRow(result.charge);
-    return [charge, result.outcome === 'settled' ? result.repeated : null];
+    if (result.outcome === 'uncertain') return [charge, null, null];
+    return [charge, result.repeated, result.limits && limitsToRow(result.limits)];
   },
   decodeResult: (row, [settlement]) => {
     if (row === null) return { outcome: 'refused' };
     const charge = row[0] === null ? settlement.charge : chargeFromRow(row[0]);
     return row[1] === null
       ? { outcome: 'uncertain', charge }
-      : { outcome: 'settled', charge, repeated: row[1] };
+      : { outcome: 'settled', charge, repeated: row[1], limits: row[2] && limitsFromRow(row[2]) };
   },
 };
 

@@ -44,12 +44,35 @@ describe('Inference', () => {
       expect(exchanges.size).toBe(0);
     });
 
-    it('that fails is an error with its status, and is not charged', async () => {
+    it('shows the limits after its settlement, not those of its admission', async () => {
+      auth.limitsAfter = {
+        requests: { limit: 60, remaining: 41, resetMs: 45_000 },
+        tokens: { limit: 500_000, remaining: 499_974, resetMs: 45_000 },
+      };
+      const client = rig.call();
+      await router.called;
+      clock.advance(15_000);
+      router.unary('{"usage":{}}');
+      await client.answered;
+      expect(client.seen.headers).toMatchObject({
+        'x-ratelimit-remaining': '41',
+        'x-ratelimit-reset': String(Math.ceil((clock.nowMs() + 45_000) / 1_000)),
+        'x-ratelimit-reset-requests': '45s',
+        'x-ratelimit-remaining-tokens': '499974',
+      });
+    });
+
+    it('that fails is an error with its status and the limits of the moment, and is not charged', async () => {
+      auth.limitsAfter = {
+        requests: { limit: 60, remaining: 41, resetMs: 45_000 },
+        tokens: { limit: 500_000, remaining: 499_974, resetMs: 45_000 },
+      };
       const client = rig.call();
       await router.called;
       router.fail(new Fault('upstream_timeout', 'It took too long.'));
       await client.answered;
       expect(client.seen.status).toBe(504);
+      expect(client.seen.headers).toMatchObject({ 'x-ratelimit-remaining-tokens': '499974' });
       expect(auth.settlements).toMatchObject([{ outcome: 'failed', usage: null }]);
     });
 
@@ -129,6 +152,22 @@ describe('Inference', () => {
       sink.end();
       await client.answered;
       expect(client.seen.text).toContain('"usage":{"prompt_tokens":8,"cost":0.0000052}}\n\ndata: [DONE]\n\n');
+    });
+
+    it('that opens late shows how near the reset is by then', async () => {
+      const client = rig.call();
+      await router.called;
+      clock.advance(KEEP_ALIVE_MS);
+      await settleDown(() => client.seen.status === 200);
+      expect(client.seen.headers).toMatchObject({
+        'x-ratelimit-remaining': '59',
+        'x-ratelimit-reset-requests': '0s',
+        'x-ratelimit-reset': String(Math.ceil(clock.nowMs() / 1_000)),
+      });
+      client.leave();
+      await settleDown(() => router.exchange.signal.aborted);
+      router.fail(new Fault('client_closed', 'x'));
+      await settleDown(() => exchanges.size === 0);
     });
 
     // Guarantee: an answer reads as complete only if its bill is durable.

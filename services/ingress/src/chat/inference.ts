@@ -175,6 +175,7 @@ export class Inference {
       logger,
       granted.hold,
       granted.leaseMs,
+      granted.limits,
       request.traceparent,
       this.random,
     );
@@ -183,7 +184,7 @@ export class Inference {
       clock,
       settlement,
       mark,
-      headers: (served: Served | null) => this.#headers(request, granted, served),
+      headers: (served: Served | null) => this.#headers(request, granted, settlement.limits, served),
       abort: () => abort.abort(),
       closed: () => this.exchanges.delete(answer),
     };
@@ -243,9 +244,14 @@ export class Inference {
     };
   }
 
-  #headers(request: InferenceRequest, granted: Granted, served: Served | null): Record<string, string> {
+  #headers(
+    request: InferenceRequest,
+    granted: Granted,
+    limits: Limits,
+    served: Served | null,
+  ): Record<string, string> {
     return {
-      ...this.#commonHeaders(request, granted.limits),
+      ...this.#commonHeaders(request, limits),
       ...aliasHeader(request.alias),
       ...(granted.lowered ? { 'x-tunan-max-tokens': String(granted.hold.ceiling) } : {}),
       ...(served === null

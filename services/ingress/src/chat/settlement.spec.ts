@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import type { Hold, SettleRequest } from '@tunan/contracts';
+import type { Hold, Limits, SettleRequest } from '@tunan/contracts';
 import { TestClock } from '@tunan/kernel/testing';
 import { createLogger } from '@tunan/service-kit';
 import { FakeAuth } from '../testing/fake-auth.js';
@@ -37,6 +37,11 @@ const HOLD: Hold = {
   admittedAtMs: 1_700_000_000_000,
 };
 
+const LIMITS: Limits = {
+  requests: { limit: 60, remaining: 59, resetMs: 60_000 },
+  tokens: { limit: 500_000, remaining: 495_000, resetMs: 60_000 },
+};
+
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe('Settlement', () => {
@@ -52,7 +57,28 @@ describe('Settlement', () => {
     const logger = createLogger('warn', { write: () => void (warnings += 1) });
     admittedMs = clock.monotonicMs();
     clock.advance(GRANT_MS);
-    settlement = new Settlement(auth, clock, logger, HOLD, LEASE_MS, undefined, () => 1);
+    settlement = new Settlement(auth, clock, logger, HOLD, LEASE_MS, LIMITS, undefined, () => 1);
+  });
+
+  it('knows the limits of the admission, nearer to their reset, until it knows those after the settlement', async () => {
+    clock.advance(20_000);
+    expect(settlement.limits).toEqual({
+      requests: { limit: 60, remaining: 59, resetMs: 40_000 },
+      tokens: { limit: 500_000, remaining: 495_000, resetMs: 40_000 },
+    });
+    const after = { ...LIMITS, tokens: { limit: 500_000, remaining: 499_990, resetMs: 35_000 } };
+    auth.limitsAfter = after;
+    clock.advance(5_000);
+    await settlement.settle(ENDING);
+    expect(settlement.limits).toEqual(after);
+    clock.advance(70_000);
+    expect([settlement.limits.requests.resetMs, settlement.limits.tokens.resetMs]).toEqual([0, 0]);
+  });
+
+  it('keeps the limits of the admission if the settlement says nothing of them', async () => {
+    clock.advance(1_000);
+    await settlement.settle(ENDING);
+    expect(settlement.limits.tokens).toEqual({ limit: 500_000, remaining: 495_000, resetMs: 59_000 });
   });
 
   const storeTime = (): number => HOLD.admittedAtMs + clock.monotonicMs() - admittedMs;

@@ -1,6 +1,8 @@
 import type { AuthPort } from '@tunan/contracts';
 import {
   type Hold,
+  type Limits,
+  type LimitState,
   type Served,
   type SettleOutcome,
   type SettleReply,
@@ -39,6 +41,8 @@ export class Settlement {
   #renewalsFailed = 0;
   /** No earlier than the admission, of which the hold has the store's time. */
   readonly #grantedMs: number;
+  #limits: Limits;
+  #limitsAtMs: number;
 
   constructor(
     private readonly auth: AuthPort,
@@ -46,13 +50,26 @@ export class Settlement {
     private readonly logger: Logger,
     readonly hold: Hold,
     leaseMs: number,
+    limits: Limits,
     private readonly traceparent: string | undefined,
     private readonly random: RandomSource,
   ) {
     this.#grantedMs = clock.monotonicMs();
+    this.#limits = limits;
+    this.#limitsAtMs = this.#grantedMs;
     // Four renewals fit into a lease, so that one that is lost does not end it.
     this.#renewAfterMs = leaseMs / 4;
     this.#renewAtMs = this.#grantedMs + this.#renewAfterMs;
+  }
+
+  /**
+   * The limiter's state as far as it is known now: that of the settlement, before it that of the admission, less the
+   * time that has passed since.
+   */
+  get limits(): Limits {
+    const { requests, tokens } = this.#limits;
+    const passedMs = this.clock.monotonicMs() - this.#limitsAtMs;
+    return { requests: later(requests, passedMs), tokens: later(tokens, passedMs) };
   }
 
   /** True from the first call of {@link settle}. */
@@ -120,7 +137,12 @@ export class Settlement {
       // After the lapse only a question is left: was it made by a try whose answer was lost?
       const last = lapseMs === undefined ? attempt === ATTEMPTS_MAX : this.clock.monotonicMs() >= lapseMs;
       try {
-        return await this.auth.settle(request);
+        const reply = await this.auth.settle(request);
+        if (reply.limits !== undefined) {
+          this.#limits = reply.limits;
+          this.#limitsAtMs = this.clock.monotonicMs();
+        }
+        return reply;
       } catch (error) {
         if (last) {
           this.logger.error(
@@ -143,3 +165,8 @@ export class Settlement {
     return this.hold.admittedAtMs + Math.floor(ms - this.#grantedMs);
   }
 }
+
+const later = (state: LimitState, passedMs: number): LimitState => ({
+  ...state,
+  resetMs: Math.max(0, state.resetMs - passedMs),
+});

@@ -8,6 +8,7 @@ import {
   type Hold,
   type IdempotentEnd,
   type InspectReply,
+  type Limits,
   type Principal,
   type SettleRequest,
 } from '@tunan/contracts';
@@ -40,6 +41,8 @@ export class FakeAuth extends AuthPort {
   endFailure: Error | undefined;
   /** False if another request has taken the mark over. */
   owned = true;
+  /** What `settle` says of them. */
+  limitsAfter: Limits | undefined;
   renewal: 'renewed' | 'settled' | 'away' = 'renewed';
   leaseMs = 60_000;
 
@@ -73,7 +76,9 @@ export class FakeAuth extends AuthPort {
       completion: request.deliveredTokens,
       reasoning: 0,
     };
-    return Promise.resolve({ cost: 5_200n, usage, flags: request.usage === null ? ['estimated'] : [] });
+    const flags = request.usage === null ? ['estimated'] : [];
+    const limits = this.limitsAfter;
+    return Promise.resolve({ cost: 5_200n, usage, flags, ...(limits === undefined ? {} : { limits }) });
   };
 
   renew: AuthPort['renew'] = ({ deliveredTokens }) => {

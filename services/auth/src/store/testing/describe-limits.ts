@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { AdmissionStore } from '../admission-store.js';
-import { aKey, anAdmission, aProfile, aSettlement } from './builders.js';
+import { aHold, aKey, anAdmission, aProfile, aSettlement } from './builders.js';
 import { grant, heat, type OpenHarness, type StoreHarness } from './store-harness.js';
 
 /** What every admission store promises about requests per minute, tokens per minute and concurrency. */
@@ -90,6 +90,31 @@ export const describeLimits = (open: OpenHarness): void => {
       expect(reason).toBe('tokens');
       await harness.advance(retryAfterMs!);
       await grant(store, { ceiling: 4_000 });
+    });
+
+    it('are told as they are after a settlement, also to who asks again', async () => {
+      await limited(10_000);
+      const { hold, limits } = await grant(store, { ceiling: 4_000 });
+      expect(limits.tokens).toEqual({ limit: 10_000, remaining: 5_900, resetMs: 60_000 });
+      await harness.advance(15_000);
+      const settled = await store.settle(aSettlement(hold));
+      expect(settled).toMatchObject({
+        limits: {
+          requests: { limit: 100, remaining: 99, resetMs: 45_000 },
+          tokens: { limit: 10_000, remaining: 9_850, resetMs: 45_000 },
+        },
+      });
+      await harness.advance(15_000);
+      await grant(store, { ceiling: 400 });
+      expect(await store.settle(aSettlement(hold))).toMatchObject({
+        repeated: true,
+        limits: { tokens: { remaining: 9_350, resetMs: 60_000 } },
+      });
+    });
+
+    it('are not told after a settlement of an account that is cold', async () => {
+      const hold = aHold({ accountId: 'acc_cold' });
+      expect(await store.settle(aSettlement(hold))).toMatchObject({ outcome: 'settled', limits: null });
     });
 
     it('have the limit of the key where that is tighter', async () => {

@@ -34,6 +34,7 @@ export const describeSettlement = (open: OpenHarness): void => {
     if (result.outcome !== 'known') throw new Error('cold');
     return result;
   };
+  const limits = async () => (await inspect()).limits;
   /** What could be held now, asked for by a request that is too large. */
   const available = async (accountId = ACCOUNT): Promise<bigint> => {
     const result = await store.admit(anAdmission({ accountId, ceiling: 900_000_000 }));
@@ -99,6 +100,7 @@ export const describeSettlement = (open: OpenHarness): void => {
         outcome: 'settled',
         charge: settlement.charge,
         repeated: false,
+        limits: await limits(),
       });
       expect(await available()).toBe(BALANCE - 150n * TOKEN);
       expect(await inspect()).toMatchObject({
@@ -208,6 +210,7 @@ export const describeSettlement = (open: OpenHarness): void => {
         outcome: 'settled',
         charge: { ...charge, cost, flags: ['overrun'], means },
         repeated: false,
+        limits: await limits(),
       });
       expect(await available()).toBe(0n);
       expect(await events()).toMatchObject([{ data: { cost, flags: ['overrun'], means } }]);
@@ -262,12 +265,18 @@ export const describeSettlement = (open: OpenHarness): void => {
         means: { hold: hold.amount, reach: 1_500n * TOKEN },
       };
       const settlement = aSettlement(hold, { charge: booked, booked: true });
-      expect(await store.settle(settlement)).toEqual({ outcome: 'settled', charge: booked, repeated: false });
+      expect(await store.settle(settlement)).toEqual({
+        outcome: 'settled',
+        charge: booked,
+        repeated: false,
+        limits: await limits(),
+      });
       expect(await available()).toBe(BALANCE - 1_500n * TOKEN);
       expect(await store.settle(aSettlement(hold, { charge: aCharge(1_000, 1_000) }))).toEqual({
         outcome: 'settled',
         charge: booked,
         repeated: true,
+        limits: await limits(),
       });
       // The prompt factor is learned from the usage, which passed the hold whatever was charged of it.
       expect((await grant(store, { ceiling: 10 })).hold.amount).toBe(1_010n * TOKEN);

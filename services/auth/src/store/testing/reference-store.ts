@@ -172,8 +172,7 @@ export class ReferenceStore {
 
   settle({ kind, hold, charge, lapsesAtMs, booked }: Settlement): SettlementResult {
     const known = this.requests.get(hold.requestId);
-    if (known !== undefined && known.state === kind)
-      return { outcome: 'settled', charge: known.charge!, repeated: true };
+    if (known !== undefined && known.state === kind) return this.#settled(hold.requestId, true);
     if (kind === 'lost' && (known?.state !== 'held' || known.leaseEndsMs > this.nowMs))
       return { outcome: 'refused' };
     if (lapsesAtMs !== undefined && lapsesAtMs <= this.nowMs) return { outcome: 'refused' };
@@ -209,7 +208,7 @@ export class ReferenceStore {
       seq: (this.#seq += 1),
       acked: false,
     });
-    return { outcome: 'settled', charge: paid, repeated: false };
+    return this.#settled(hold.requestId, false);
   }
 
   void(requestId: string, accountId: string, giveBack: boolean): void {
@@ -422,6 +421,13 @@ export class ReferenceStore {
     const prompt = permille > 1_250 ? Math.max(usual, seen) : usual;
     const total = BigInt(completions) * (BigInt(prompt) * price.input + BigInt(ceiling) * price.output);
     return total / 1_000_000n + (total % 1_000_000n === 0n ? 0n : 1n);
+  }
+
+  #settled(requestId: string, repeated: boolean): SettlementResult {
+    const { hold, charge } = this.requests.get(requestId)!;
+    const { accountId, keyId } = hold;
+    const limits = this.isHot(accountId) ? this.limits(accountId, keyId) : null;
+    return { outcome: 'settled', charge: charge!, repeated, limits };
   }
 
   #hold(hold: Hold, lowered: boolean, delivered: number): void {
