@@ -42,7 +42,8 @@ export const closeSoon = (socket: { destroy(): void }, waitMs = 0): void => {
   setTimeout(() => socket.destroy(), lingerMs).unref();
 };
 
-const hasUnreadBody = ({ complete, headers }: IncomingMessage, closing: boolean): boolean => {
+/** Whether more of a request's body may come than is worth reading to keep its connection, which is `closing` or not. */
+export const hasUnreadBody = ({ complete, headers }: IncomingMessage, closing: boolean): boolean => {
   if (complete) return false;
   if (headers['transfer-encoding'] !== undefined) return true;
   const bytes = Number(headers['content-length'] ?? 0);

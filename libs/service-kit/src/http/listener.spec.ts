@@ -157,6 +157,30 @@ describe('a connection', () => {
     expect(sent).toBeLessThan(16 * 1024 * 1024);
   });
 
+  it.each(['GET', 'HEAD', 'OPTIONS'])(
+    'ends after the answer to %s with a body that may have no end, and little of it is read',
+    async (method) => {
+      const { socket, text, closed } = open(await listen());
+      const chunk = Buffer.from(`10000\r\n${'x'.repeat(0x10000)}\r\n`);
+      let sent = 0;
+      const send = (): void => {
+        while (socket.writable && socket.write(chunk)) sent += chunk.length;
+      };
+      socket.on('drain', send);
+      socket.write(`${method} /counted HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n`);
+      send();
+      await closed;
+      expect(statuses(text())).toEqual(['200']);
+      expect(text()).toMatch(/^connection: close\r$/m);
+      expect(sent).toBeLessThan(16 * 1024 * 1024);
+    },
+  );
+
+  it('is used again after an answer to GET with a small body', async () => {
+    const asked = `GET /counted HTTP/1.1\r\n${HOST}Content-Length: 5\r\n\r\nhello`;
+    expect(statuses(await talk(await listen(), asked, LAST))).toEqual(['200', '200']);
+  });
+
   it('is used again after a refusal with a small body', async () => {
     const refused = `POST /refuse HTTP/1.1\r\n${HOST}Content-Length: 5\r\n\r\nhello`;
     expect(statuses(await talk(await listen(), refused, LAST))).toEqual(['401', '200']);

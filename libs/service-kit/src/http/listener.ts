@@ -3,7 +3,7 @@ import type { AddressInfo, BlockList, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { errorHeaders, Fault } from '@tunan/kernel';
 import { ConnectionLimit, type ConnectionBounds } from './connection-limit.js';
-import { sendFault } from './error-response.js';
+import { hasUnreadBody, sendFault } from './error-response.js';
 import { formFault, HEADERS_MAX } from './request-form.js';
 import { answerUnreadable, endWith } from './unreadable-request.js';
 
@@ -32,6 +32,7 @@ const TIMEOUT_CHECK_MS = 2_000;
 const KEEP_ALIVE_MS = 75_000;
 const IDLE_SWEEP_MS = 100;
 const STALL_CHECK_MS = 5_000;
+const BODILESS_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 const CLOSE = { connection: 'close' } as const;
 /** Connections beyond the bound that are told so at the same time; further ones are closed without a word. */
 const REFUSED_CONNECTIONS_MAX = 256;
@@ -192,6 +193,9 @@ export class Listener {
   #dispatch(request: IncomingMessage, response: ServerResponse): void {
     const formedBadly = formFault(request);
     if (formedBadly !== undefined) return sendFault(response, formedBadly, CLOSE);
+    // Nobody reads such a body: once the request was answered, Node would, to an end that need not come.
+    if (BODILESS_METHODS.has(request.method!) && hasUnreadBody(request, false))
+      response.setHeader('connection', 'close');
     const url = request.url!;
     const route = this.#routes.find(({ prefix }) => matches(url, prefix));
     if (route !== undefined) return route.handle(request, response);
