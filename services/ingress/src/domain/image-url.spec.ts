@@ -29,6 +29,7 @@ describe('checkImageUrl', () => {
     'http://localhost/',
     'http://localhost./',
     'http://a.localhost/',
+    'http://localhost.localdomain/',
     'http://metadata.google.internal/',
     'http://127.0.0.1/',
     'http://127.1/',

@@ -36,7 +36,7 @@ const isPrivateHost = (host: string): boolean => {
   if (host.startsWith('[')) return isPrivateIpv6(host.slice(1, -1));
   const octets = /^(\d+)\.(\d+)\.\d+\.\d+$/.exec(host);
   if (octets !== null) return isPrivateIpv4(Number(octets[1]), Number(octets[2]));
-  return !host.includes('.') || /\.(?:localhost|local|internal|lan|home\.arpa)$/.test(host);
+  return !host.includes('.') || /\.(?:localhost|local|localdomain|internal|lan|home\.arpa)$/.test(host);
 };
 
 const isPrivateIpv4 = (first: number, second: number): boolean =>
