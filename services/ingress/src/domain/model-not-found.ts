@@ -3,9 +3,12 @@ import { Fault } from '@tunan/kernel';
 
 const NAME_CHARS_SHOWN = 64;
 
+/** A name whose part of wrong characters is larger was not meant. */
+const DISTANCE_MAX = 1 / 3;
+
 /**
- * The 404 for a model: names the public id that the key may use and that was meant, which is the target of an alias that
- * the key may not use, else the nearest of the same kind.
+ * The 404 for a model: says so if it is of another kind; else names the public id that the key may use and that was
+ * meant, which is the target of an alias that the key may not use, or a near one of the same kind.
  */
 export const modelNotFound = (
   name: string,
@@ -14,25 +17,27 @@ export const modelNotFound = (
   catalog: CatalogIndex,
 ): Fault => {
   const shown = name.length > NAME_CHARS_SHOWN ? `${name.slice(0, NAME_CHARS_SHOWN)}…` : name;
-  const candidates = catalog.catalog.models.filter(
-    (model) =>
-      (kind === null || model.kind === kind) &&
-      (principal.models === null || principal.models.includes(model.id)),
+  const allowed = catalog.catalog.models.filter(
+    ({ id }) => principal.models === null || principal.models.includes(id),
   );
+  const other = catalog.resolve(name, principal.aliases)?.model;
+  if (kind !== null && other !== undefined && other.kind !== kind && allowed.includes(other))
+    return notFound(`The model '${shown}' is of another kind: ${other.kind}, not ${kind}.`);
+  const candidates = allowed.filter((model) => kind === null || model.kind === kind);
   const meant = catalog.resolve(name, true)?.model;
   const nearest = meant !== undefined && candidates.includes(meant) ? meant.id : nearestId(shown, candidates);
   const hint = nearest === undefined ? '' : ` Did you mean '${nearest}'?`;
-  return new Fault(
-    'model_not_found',
-    `The model '${shown}' does not exist or you do not have access to it.${hint} GET /v1/models lists all models.`,
-    { param: 'model' },
-  );
+  return notFound(`The model '${shown}' does not exist or you do not have access to it.${hint}`);
 };
+
+const notFound = (message: string): Fault =>
+  new Fault('model_not_found', `${message} GET /v1/models lists all models.`, { param: 'model' });
 
 const nearestId = (name: string, models: readonly CatalogModel[]): string | undefined => {
   let best: { readonly id: string; readonly distance: number } | undefined;
   for (const { id } of models) {
     const distance = editDistance(name.toLowerCase(), id);
+    if (distance > Math.max(name.length, id.length) * DISTANCE_MAX) continue;
     if (best === undefined || distance < best.distance) best = { id, distance };
   }
   return best?.id;

@@ -45,14 +45,31 @@ describe('requestedModel', () => {
   });
 
   it('has no embedding model for a chat, no chat model for an embedding, and no alias for either', () => {
-    expect(() => ask('text-embedding-v3')).toThrow(expect.objectContaining({ code: 'model_not_found' }));
-    expect(() => ask('deepseek-chat', {}, 'embedding')).toThrow(/Did you mean 'text-embedding-v3'/);
+    for (const [name, kind, message] of [
+      ['text-embedding-v3', 'chat', "'text-embedding-v3' is of another kind: embedding, not chat."],
+      ['deepseek-chat', 'embedding', "'deepseek-chat' is of another kind: chat, not embedding."],
+      ['gpt-4o', 'embedding', "'gpt-4o' is of another kind: chat, not embedding."],
+    ] as const)
+      expect(() => ask(name, {}, kind)).toThrow(
+        expect.objectContaining({ code: 'model_not_found', message: expect.stringContaining(message) }),
+      );
+    expect(() => ask('deepseek-chat', { models: ['text-embedding-v3'] }, 'embedding')).toThrow(
+      /does not exist/,
+    );
     expect(() => ask('openai/text-embedding-v3', {}, 'embedding')).toThrow(/does not exist/);
   });
 
   it('names the nearest model, of those that the key may use', () => {
     expect(() => ask('deepseek-chta')).toThrow(/Did you mean 'deepseek-chat'\? GET \/v1\/models/);
-    expect(() => ask('deepseek-chta', { models: ['qwen3.5-flash'] })).toThrow(/'qwen3.5-flash'/);
+    expect(() => ask('qwen3.5-flahs', { models: ['qwen3.5-flash'] })).toThrow(/'qwen3.5-flash'/);
+  });
+
+  it('names no model that is far from the name', () => {
+    for (const [name, models] of [
+      ['nope', null],
+      ['deepseek-chta', ['qwen3.5-flash']],
+    ] as const)
+      expect(() => ask(name, { models: models && [...models] })).toThrow(/access to it\. GET \/v1\/models/);
   });
 
   it.each(['gpt-4o', 'GPT-4o', 'openai/gpt-4o', 'DeepSeek-Chat'])(
