@@ -1,4 +1,4 @@
-import type { AccountProfile, Hold, LedgerState, Limits, Publication } from '@tunan/contracts';
+import type { Hold, Limits, Publication } from '@tunan/contracts';
 import type { Clock } from '@tunan/kernel';
 import type { Admission } from '../../domain/hold.js';
 import type {
@@ -8,29 +8,7 @@ import type {
   SettlementResult,
 } from '../../domain/operations.js';
 import { TEST_LIMITS } from './memory-admission-store.js';
-
-interface Request {
-  readonly hold: Hold;
-  readonly lowered: boolean;
-  state: 'held' | 'void' | 'final' | 'lost';
-  leaseEndsMs: number;
-  delivered: number;
-  charge: Settlement['charge'] | null;
-  pending: boolean;
-  countedRequests: number;
-  countedTokens: number;
-  endedAtMs: number;
-  seq: number;
-  acked: boolean;
-}
-
-interface Account {
-  ledger: LedgerState | undefined;
-  profile: AccountProfile | undefined;
-  verified: boolean;
-  factor: { permille: number; untilMs: number } | undefined;
-  reads: number[];
-}
+import type { Account, Request } from './reference-records.js';
 
 /** The smaller of what is available and what a cap leaves, if there is one. */
 const least = (available: bigint, cap: bigint | null): bigint =>
