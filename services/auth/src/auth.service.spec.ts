@@ -404,7 +404,7 @@ describe('AuthService', () => {
   });
 
   it('says whether a request still has the mark of its idempotency key', async () => {
-    const first = { keyId: 'key_1', idempotencyHash: 'a'.repeat(64), requestId: 'r1' };
+    const first = { accountId: ACCOUNT, keyId: 'key_1', idempotencyHash: 'a'.repeat(64), requestId: 'r1' };
     const second = { ...first, requestId: 'r2' };
     const requestHash = 'b'.repeat(64);
     await auth.beginIdempotent({ ...first, requestHash });

@@ -3,13 +3,15 @@ import { id } from '../wire.js';
 
 /** Largest answer that is kept for a replay, in bytes. */
 export const REPLAY_BYTES_MAX = 256 * 1_024;
+/** Largest sum of the sealed answers that are kept for an account, in bytes. What comes after is not kept. */
+export const REPLAY_ACCOUNT_BYTES_MAX = 256 * 1_024 * 1_024;
 /** The answer in base64, what settles it, nonce and tag; sealed, and in base64 again. */
 const SEALED_CHARS_MAX = Math.ceil(((REPLAY_BYTES_MAX * 4) / 3 + 16 * 1_024) * (4 / 3));
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/);
 
-/** Which request is meant: the customer's key, a keyed hash of its idempotency key, and our id of the request. */
-export const idempotentRequest = z.object({ keyId: id, idempotencyHash: hash, requestId: id });
+/** Which request is meant: the customer's account and key, a keyed hash of its idempotency key, and our id of it. */
+export const idempotentRequest = z.object({ accountId: id, keyId: id, idempotencyHash: hash, requestId: id });
 export type IdempotentRequest = z.output<typeof idempotentRequest>;
 
 /** An answer that only the holder of the API key can read, in base64. */
@@ -29,7 +31,7 @@ const known = [
   z.object({ outcome: z.literal('reused') }),
   /** The first request was answered, and this is its answer. Unless `settled` it must be settled again first. */
   z.object({ outcome: z.literal('answered'), requestId: id, settled: z.boolean(), sealed: sealedAnswer }),
-  /** The first request was answered by a stream, or by more than is kept. */
+  /** The first request was answered by a stream, or by more than is kept of one answer or for one account. */
   z.object({ outcome: z.literal('not-stored'), requestId: id }),
 ] as const;
 
@@ -58,6 +60,7 @@ export const endIdempotentRequest = z.object({
     z.object({ kind: z.literal('uncharged') }),
     /** Answered, and charged, with something that is not kept. */
     z.object({ kind: z.literal('not-stored') }),
+    /** Kept, unless its account has too much already: first unsettled, then as the client gets it. */
     z.object({ kind: z.literal('answered'), settled: z.boolean(), sealed: sealedAnswer }),
   ]),
 });

@@ -5,6 +5,7 @@ import { ImmutableCatalog1764200000001 } from './1764200000001-immutable-catalog
 import { ClearingIndex1764200000002 } from './1764200000002-clearing-index.js';
 import { IdempotentAnswer1764300000000 } from './1764300000000-idempotent-answer.js';
 import { AliasesOfAKey1764400000000 } from './1764400000000-aliases-of-a-key.js';
+import { IdempotentBytes1764500000000 } from './1764500000000-idempotent-bytes.js';
 
 /** A migration: a class whose instance has a unique `name` that ends in its 13-digit timestamp. */
 export type MigrationClass = new () => MigrationInterface & { readonly name: string };
@@ -17,4 +18,5 @@ export const MIGRATIONS: readonly MigrationClass[] = [
   ClearingIndex1764200000002,
   IdempotentAnswer1764300000000,
   AliasesOfAKey1764400000000,
+  IdempotentBytes1764500000000,
 ];

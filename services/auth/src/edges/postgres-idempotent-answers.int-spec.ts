@@ -9,9 +9,16 @@ import { PostgresIdempotentAnswers } from './postgres-idempotent-answers.js';
 const LEASE_MS = 60_000;
 const DAY_MS = 24 * 3_600_000;
 const hash = (letter: string): string => letter.repeat(64);
-const first: IdempotentRequest = { keyId: 'key_1', idempotencyHash: hash('a'), requestId: 'r1' };
+const first: IdempotentRequest = {
+  accountId: 'acc_1',
+  keyId: 'key_1',
+  idempotencyHash: hash('a'),
+  requestId: 'r1',
+};
 const second: IdempotentRequest = { ...first, requestId: 'r2' };
 const sealed = Buffer.alloc(300, 'sealed').toString('base64');
+/** Room for three of them. */
+const BYTES_MAX = 1_000;
 
 describe('idempotent answers', () => {
   let database: TestDatabase;
@@ -19,23 +26,28 @@ describe('idempotent answers', () => {
     database = await createTestDatabase();
   }, 60_000);
   afterAll(() => database.drop());
-  beforeEach(() => database.pool.query('TRUNCATE idempotent_answer'));
+  beforeEach(() => database.pool.query('TRUNCATE idempotent_answer, idempotent_bytes'));
 
   /** Marks, and how time passes for them. */
   type Opened = readonly [answers: IdempotentAnswers, pass: (ms: number) => unknown];
 
   const inMemory = (): Opened => {
     const clock = new TestClock();
-    return [new MemoryIdempotentAnswers(clock, LEASE_MS), (ms) => clock.advance(ms)];
+    return [new MemoryIdempotentAnswers(clock, LEASE_MS, BYTES_MAX), (ms) => clock.advance(ms)];
   };
   const inPostgres = (): Opened => [
-    new PostgresIdempotentAnswers(database.pool, LEASE_MS),
-    (ms) =>
-      database.pool.query(
-        `UPDATE idempotent_answer SET lease_ends_at = lease_ends_at - $1 * interval '1 millisecond',
-           expires_at = expires_at - $1 * interval '1 millisecond'`,
-        [ms],
-      ),
+    new PostgresIdempotentAnswers(database.pool, LEASE_MS, BYTES_MAX),
+    async (ms) => {
+      for (const [table, ...columns] of [
+        ['idempotent_answer', 'lease_ends_at', 'expires_at'],
+        ['idempotent_bytes', 'hour'],
+      ])
+        for (const column of columns)
+          await database.pool.query(
+            `UPDATE ${table} SET ${column} = ${column} - $1 * interval '1 millisecond'`,
+            [ms],
+          );
+    },
   ];
 
   describe.each([
@@ -71,7 +83,8 @@ describe('idempotent answers', () => {
 
     it.each([true, false])('replay what was answered (settled: %s)', async (settled) => {
       await answers.begin(first, hash('b'));
-      await answers.end(first, { kind: 'answered', settled, sealed });
+      await answers.end(first, { kind: 'answered', settled: false, sealed });
+      if (settled) await answers.end(first, { kind: 'answered', settled, sealed });
       expect(await answers.begin(second, hash('b'))).toEqual({
         outcome: 'answered',
         requestId: 'r1',
@@ -84,6 +97,25 @@ describe('idempotent answers', () => {
       await answers.begin(first, hash('b'));
       await answers.end(first, { kind: 'not-stored' });
       expect(await answers.begin(second, hash('b'))).toEqual({ outcome: 'not-stored', requestId: 'r1' });
+    });
+
+    // Guarantee: what is kept for an account has a bound; beyond it a retry is refused, and never charged again.
+    it('keep no more of an account than its bytes, and again a day later', async () => {
+      const keep = async (request: IdempotentRequest) => {
+        await answers.begin(request, hash('b'));
+        expect(await answers.end(request, { kind: 'answered', settled: false, sealed })).toBe(true);
+        const settled = await answers.end(request, { kind: 'answered', settled: true, sealed });
+        const { outcome } = await answers.find(request, hash('b'));
+        expect(settled).toBe(outcome === 'answered');
+        return outcome;
+      };
+      const numbered = (index: number) => ({ ...first, idempotencyHash: hash(String(index)) });
+      for (const index of [1, 2, 3]) expect(await keep(numbered(index))).toBe('answered');
+      expect(await keep(numbered(4))).toBe('not-stored');
+      expect(await keep({ ...numbered(5), keyId: 'key_2' })).toBe('not-stored');
+      expect(await keep({ ...numbered(6), accountId: 'acc_2' })).toBe('answered');
+      await pass(DAY_MS + 3_600_000);
+      expect(await keep(numbered(7))).toBe('answered');
     });
 
     it('let a key be used again at once if its request failed', async () => {
@@ -168,6 +200,7 @@ describe('idempotent answers', () => {
 
     it('keep an answer for a day, however long its lease is over, and then purge it', async () => {
       await answers.begin(first, hash('b'));
+      await answers.end(first, { kind: 'answered', settled: false, sealed });
       await answers.end(first, { kind: 'answered', settled: true, sealed });
       await pass(DAY_MS - 1_000);
       expect((await answers.begin(second, hash('b'))).outcome).toBe('answered');

@@ -1,8 +1,9 @@
-import type {
-  BeginIdempotentReply,
-  FindIdempotentReply,
-  IdempotentEnd,
-  IdempotentRequest,
+import {
+  REPLAY_ACCOUNT_BYTES_MAX,
+  type BeginIdempotentReply,
+  type FindIdempotentReply,
+  type IdempotentEnd,
+  type IdempotentRequest,
 } from '@tunan/contracts';
 import { databaseFault } from '@tunan/postgres';
 import type { Pool, QueryResult, QueryResultRow } from 'pg';
@@ -10,6 +11,8 @@ import { IdempotentAnswers } from '../ports/idempotent-answers.js';
 
 /** How long a key stands for its first request. */
 const KEPT_HOURS = 24;
+/** How long the bytes of an hour count: until the last answer of that hour is a day old. */
+const COUNTED_HOURS = KEPT_HOURS + 1;
 
 /** One statement, so that of two requests at the same moment one sets the mark. Times are the server's. */
 const BEGIN = `
@@ -34,11 +37,34 @@ const OWN = `key_id = $1 AND idempotency_hash = decode($2, 'hex') AND request_id
 const RENEW = `UPDATE idempotent_answer SET lease_ends_at = now() + $4 * interval '1 millisecond' WHERE ${OWN}`;
 const DROP = `DELETE FROM idempotent_answer WHERE ${OWN}`;
 const DROP_UNKEPT = `${DROP} AND sealed IS NULL`;
-const KEEP = `UPDATE idempotent_answer SET state = $4, sealed = decode($5, 'base64') WHERE ${OWN}`;
+const NOT_STORED = `UPDATE idempotent_answer SET state = 'not_stored', sealed = NULL WHERE ${OWN}`;
+const SETTLED = `
+UPDATE idempotent_answer SET state = 'settled', sealed = decode($4, 'base64') WHERE ${OWN} AND sealed IS NOT NULL`;
+
+/** Keeps an answer if its account has room for it. Answers at the same moment do not see each other's bytes. */
+const KEEP = `
+WITH answer AS (
+  SELECT decode($5, 'base64') AS sealed, $6 >= octet_length(decode($5, 'base64')) + (
+    SELECT coalesce(sum(bytes), 0) FROM idempotent_bytes
+    WHERE account_id = $4 AND hour > now() - $7 * interval '1 hour') AS fits
+), own AS (
+  UPDATE idempotent_answer
+  SET state = CASE WHEN fits THEN 'unsettled' ELSE 'not_stored' END, sealed = CASE WHEN fits THEN answer.sealed END
+  FROM answer WHERE ${OWN}
+  RETURNING octet_length(idempotent_answer.sealed) AS bytes
+), counted AS (
+  INSERT INTO idempotent_bytes AS b (account_id, hour, bytes)
+  SELECT $4, date_trunc('hour', now()), bytes FROM own WHERE bytes IS NOT NULL
+  ON CONFLICT (account_id, hour) DO UPDATE SET bytes = b.bytes + excluded.bytes
+)
+SELECT bytes FROM own`;
 
 const PURGE = `
 DELETE FROM idempotent_answer WHERE ctid = ANY(ARRAY(
   SELECT ctid FROM idempotent_answer WHERE expires_at <= now() LIMIT $1 FOR UPDATE SKIP LOCKED))`;
+const PURGE_BYTES = `
+DELETE FROM idempotent_bytes WHERE ctid = ANY(ARRAY(
+  SELECT ctid FROM idempotent_bytes WHERE hour <= now() - $2 * interval '1 hour' LIMIT $1 FOR UPDATE SKIP LOCKED))`;
 
 type Known = Exclude<FindIdempotentReply, { outcome: 'none' }>;
 
@@ -51,10 +77,14 @@ interface FoundRow {
 
 /** Marks and sealed answers in Postgres. What is in them only the customer's key can open. */
 export class PostgresIdempotentAnswers extends IdempotentAnswers {
-  /** @param leaseMs how long a running request keeps its mark without renewing it */
+  /**
+   * @param leaseMs how long a running request keeps its mark without renewing it
+   * @param bytesMax largest sum of what is kept for an account
+   */
   constructor(
     private readonly pool: Pool,
     private readonly leaseMs: number,
+    private readonly bytesMax = REPLAY_ACCOUNT_BYTES_MAX,
   ) {
     super();
   }
@@ -92,15 +122,19 @@ export class PostgresIdempotentAnswers extends IdempotentAnswers {
       case 'uncharged':
         return this.#query('drop-unkept', DROP_UNKEPT, own);
       case 'not-stored':
-        return this.#query('keep', KEEP, [...own, 'not_stored', null]);
-      case 'answered':
-        return this.#query('keep', KEEP, [...own, end.settled ? 'settled' : 'unsettled', end.sealed]);
+        return this.#query('not-stored', NOT_STORED, own);
+      case 'answered': {
+        if (end.settled) return this.#query('settled', SETTLED, [...own, end.sealed]);
+        const bounds = [request.accountId, end.sealed, this.bytesMax, COUNTED_HOURS];
+        return this.#query('keep', KEEP, [...own, ...bounds]);
+      }
     }
   }
 
   override async purge(limit: number): Promise<number> {
-    const { rowCount } = await this.#query('purge', PURGE, [limit]);
-    return rowCount ?? 0;
+    const answers = await this.#query('purge', PURGE, [limit]);
+    const bytes = await this.#query('purge-bytes', PURGE_BYTES, [limit, COUNTED_HOURS]);
+    return Math.max(answers.rowCount ?? 0, bytes.rowCount ?? 0);
   }
 
   async #query<Row extends QueryResultRow>(

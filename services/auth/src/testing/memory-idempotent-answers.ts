@@ -1,13 +1,15 @@
-import type {
-  BeginIdempotentReply,
-  FindIdempotentReply,
-  IdempotentEnd,
-  IdempotentRequest,
+import {
+  REPLAY_ACCOUNT_BYTES_MAX,
+  type BeginIdempotentReply,
+  type FindIdempotentReply,
+  type IdempotentEnd,
+  type IdempotentRequest,
 } from '@tunan/contracts';
 import type { Clock } from '@tunan/kernel';
 import { IdempotentAnswers } from '../ports/idempotent-answers.js';
 
 const KEPT_MS = 24 * 3_600_000;
+const NOT_STORED = { kind: 'not-stored' } as const;
 
 interface Entry {
   readonly requestId: string;
@@ -20,10 +22,13 @@ interface Entry {
 /** Marks in memory, with the leases and the day of the real ones. */
 export class MemoryIdempotentAnswers extends IdempotentAnswers {
   readonly #entries = new Map<string, Entry>();
+  /** What was kept, in order. */
+  #kept: { readonly accountId: string; readonly bytes: number; readonly untilMs: number }[] = [];
 
   constructor(
     private readonly clock: Clock,
     private readonly leaseMs: number,
+    private readonly bytesMax = REPLAY_ACCOUNT_BYTES_MAX,
   ) {
     super();
   }
@@ -52,11 +57,23 @@ export class MemoryIdempotentAnswers extends IdempotentAnswers {
     const place = placeOf(request);
     const entry = this.#entries.get(place);
     if (entry?.requestId !== request.requestId) return Promise.resolve(false);
-    if (end.kind === 'uncharged' && entry.end.kind === 'answered') return Promise.resolve(false);
+    const kept = entry.end.kind === 'answered';
+    if (end.kind === 'uncharged' ? kept : end.kind === 'answered' && end.settled && !kept)
+      return Promise.resolve(false);
     if (end.kind === 'failed' || end.kind === 'uncharged') this.#entries.delete(place);
     else if (end.kind === 'running') entry.leaseEndsAtMs = this.clock.monotonicMs() + this.leaseMs;
-    else entry.end = end;
+    else entry.end = end.kind === 'answered' && !kept && !this.#fits(request, end.sealed) ? NOT_STORED : end;
     return Promise.resolve(true);
+  }
+
+  #fits({ accountId }: IdempotentRequest, sealed: string): boolean {
+    const nowMs = this.clock.monotonicMs();
+    const bytes = Buffer.byteLength(sealed, 'base64');
+    this.#kept = this.#kept.filter(({ untilMs }) => untilMs > nowMs);
+    const before = this.#kept.filter((kept) => kept.accountId === accountId);
+    if (before.reduce((sum, kept) => sum + kept.bytes, bytes) > this.bytesMax) return false;
+    this.#kept.push({ accountId, bytes, untilMs: nowMs + KEPT_MS });
+    return true;
   }
 
   override purge(limit: number): Promise<number> {

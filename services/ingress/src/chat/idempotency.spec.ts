@@ -8,6 +8,7 @@ import { IdempotentCall, type KeyedRequest } from './idempotency.js';
 
 const request = (changes: Partial<KeyedRequest> = {}): KeyedRequest => ({
   requestId: 'r2',
+  accountId: 'acc_1',
   keyId: 'key_1',
   apiKey: 'sk-a',
   idempotencyKey: 'order-7',

@@ -1,5 +1,6 @@
 import {
   authContract,
+  REPLAY_ACCOUNT_BYTES_MAX,
   REPLAY_BYTES_MAX,
   type AuthPort,
   type FindIdempotentReply,
@@ -16,6 +17,7 @@ import { AnswerSeal } from './answer-seal.js';
 /** A request whose client says by which key it would know it again. */
 export interface KeyedRequest {
   readonly requestId: string;
+  readonly accountId: string;
   readonly keyId: string;
   readonly apiKey: string;
   readonly idempotencyKey: string;
@@ -42,10 +44,10 @@ export class IdempotentCall {
   constructor(
     private readonly auth: AuthPort,
     private readonly logger: Logger,
-    { keyId, requestId, apiKey, idempotencyKey, content }: KeyedRequest,
+    { accountId, keyId, requestId, apiKey, idempotencyKey, content }: KeyedRequest,
   ) {
     this.#seal = new AnswerSeal(apiKey);
-    this.#request = { keyId, requestId, idempotencyHash: this.#seal.hash(idempotencyKey) };
+    this.#request = { accountId, keyId, requestId, idempotencyHash: this.#seal.hash(idempotencyKey) };
     this.#requestHash = this.#seal.hash(...content);
   }
 
@@ -81,7 +83,7 @@ export class IdempotentCall {
       case 'not-stored':
         throw new Fault(
           'answer_not_stored',
-          `The request with this Idempotency-Key, ${reply.requestId}, was answered by a stream or by more than ${REPLAY_BYTES_MAX / 1_024} KiB, which is not kept.`,
+          `The request with this Idempotency-Key, ${reply.requestId}, was answered, and its answer was not kept: streams, more than ${REPLAY_BYTES_MAX / 1_024} KiB, and more than ${REPLAY_ACCOUNT_BYTES_MAX / 1_024 ** 2} MiB of an account within a day are not.`,
         );
       case 'reused':
         throw new Fault(

@@ -286,6 +286,7 @@ const keyedRequest = (
 ): KeyedRequest => ({
   requestId,
   apiKey,
+  accountId: principal.accountId,
   keyId: principal.keyId,
   idempotencyKey: key,
   content: [operation, body],

@@ -39,7 +39,14 @@ describe('a request with an idempotency key', () => {
   /** What the first request was answered with, sealed as its own process did. */
   const answered = async (text: string): Promise<FindIdempotentReply> => {
     const content = ['chat', Buffer.from('{}')];
-    const first = { requestId: 'r0', keyId: 'key_1', apiKey: 'sk-x', idempotencyKey: 'order-7', content };
+    const first = {
+      requestId: 'r0',
+      accountId: 'acc_1',
+      keyId: 'key_1',
+      apiKey: 'sk-x',
+      idempotencyKey: 'order-7',
+      content,
+    };
     const begun = await new IdempotentCall(auth, createLogger('silent'), first).begin();
     if (begun.kind !== 'mark') throw new Error('not the first');
     begun.settled(Buffer.from(text));
