@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { encodeAnswer, encodeEmbeddings } from './answer-encoder.js';
+import { encodeAnswer, encodeVectors, endEmbeddings } from './answer-encoder.js';
 import type { ChatAnswer } from './chat.js';
 
 const IDENTITY = { id: 'chatcmpl-1', created: 1_700_000_000, model: 'deepseek-chat' };
@@ -86,19 +86,25 @@ describe('encodeAnswer to a client that offered functions', () => {
   });
 });
 
-describe('encodeEmbeddings', () => {
-  it('writes numbers', () => {
-    const text = encodeEmbeddings('embedding-3', [[0.5, -1]], 'float', 3).toString();
+describe('an embeddings answer', () => {
+  it('is its pieces and its end', () => {
+    const text = Buffer.concat([
+      encodeVectors([[0.5, -1], [2]], 'float', 0),
+      encodeVectors([[3]], 'float', 2),
+      endEmbeddings('embedding-3', 3),
+    ]).toString();
     expect(text).toMatch(/,"usage":\{"prompt_tokens":3,"total_tokens":3\}\}$/);
-    expect(JSON.parse(text)).toMatchObject({
-      data: [{ object: 'embedding', index: 0, embedding: [0.5, -1] }],
+    expect(JSON.parse(text)).toEqual({
+      object: 'list',
+      data: [[0.5, -1], [2], [3]].map((embedding, index) => ({ object: 'embedding', index, embedding })),
+      model: 'embedding-3',
+      usage: { prompt_tokens: 3, total_tokens: 3 },
     });
   });
 
-  it('writes base64 that the official SDKs decode as float32', () => {
-    const { data } = JSON.parse(encodeEmbeddings('m', [[0.5, -1, 1e-3]], 'base64', 3).toString()) as {
-      data: { embedding: string }[];
-    };
+  it('has base64 that the official SDKs decode as float32', () => {
+    const pieces = [encodeVectors([[0.5, -1, 1e-3]], 'base64', 0), endEmbeddings('m', 3)];
+    const { data } = JSON.parse(Buffer.concat(pieces).toString()) as { data: { embedding: string }[] };
     const bytes = Buffer.from(data[0]!.embedding, 'base64');
     expect([0, 4, 8].map((at) => bytes.readFloatLE(at))).toEqual([0.5, -1, Math.fround(1e-3)]);
   });

@@ -49,24 +49,29 @@ const toolCall = (call: AnsweredToolCall) => ({
 /** How vectors are written: numbers, or base64 of little-endian float32 as the official SDKs ask for by default. */
 export type VectorFormat = 'float' | 'base64';
 
-/** An embeddings answer. The JSON ends with `"usage":{…}}`. */
-export const encodeEmbeddings = (
-  model: string,
+/**
+ * A piece of an embeddings answer: the vectors of consecutive inputs. Pieces in the order of their inputs, followed by
+ * {@link endEmbeddings}, are the answer; each can be made when its vectors come, so that none takes long.
+ * @param first index of the first input
+ */
+export const encodeVectors = (
   vectors: readonly (readonly number[])[],
   format: VectorFormat,
-  promptTokens: number,
-): Buffer =>
+  first: number,
+): Buffer => {
+  let json = '';
+  for (const [at, vector] of vectors.entries()) {
+    const embedding = format === 'base64' ? `"${base64Vector(vector)}"` : JSON.stringify(vector);
+    const before = first + at === 0 ? '{"object":"list","data":[' : ',';
+    json += `${before}{"object":"embedding","index":${first + at},"embedding":${embedding}}`;
+  }
+  return Buffer.from(json);
+};
+
+/** The last piece of an embeddings answer. The JSON ends with `"usage":{…}}`. */
+export const endEmbeddings = (model: string, promptTokens: number): Buffer =>
   Buffer.from(
-    JSON.stringify({
-      object: 'list',
-      data: vectors.map((vector, index) => ({
-        object: 'embedding',
-        index,
-        embedding: format === 'base64' ? base64Vector(vector) : vector,
-      })),
-      model,
-      usage: { prompt_tokens: promptTokens, total_tokens: promptTokens },
-    }),
+    `],"model":${JSON.stringify(model)},"usage":{"prompt_tokens":${promptTokens},"total_tokens":${promptTokens}}}`,
   );
 
 /** Little-endian float32 whatever the machine's byte order. */

@@ -93,7 +93,9 @@ export interface ReplyStream {
 export type ExchangeReply = { readonly served: Served } & (
   | {
       readonly kind: 'unary';
-      /** The JSON answer, which ends with `"usage":{…}}` so that its cost can be spliced in. */
+      /** What a large answer begins with, in pieces that nobody puts together. */
+      readonly head?: readonly Buffer[];
+      /** The JSON answer, or its end: it ends with `"usage":{…}}` so that its cost can be spliced in. */
       readonly body: Buffer;
       /** What the provider reported, or null. */
       readonly usage: ReportedUsage | null;

@@ -99,6 +99,19 @@ export class StageClient extends ExchangeHandler {
   }
 }
 
+/** Smaller answers are put together. The `usage` with which an answer ends is far smaller. */
+const END_BYTES = 64 * 1024;
+
+/** An answer as it came; only its end, where its cost will be written, is put together. */
+const inPieces = (
+  chunks: readonly Buffer[],
+): { readonly head?: readonly Buffer[]; readonly body: Buffer } => {
+  let at = chunks.length;
+  for (let bytes = 0; at > 0 && bytes < END_BYTES; bytes += chunks[at]!.length) at -= 1;
+  const body = Buffer.concat(chunks.slice(at));
+  return at === 0 ? { body } : { head: chunks.slice(0, at), body };
+};
+
 /** One call of a remote stage, from dispatch to the last byte. */
 class StageCall implements Dispatcher.DispatchHandler, ReplyStream {
   #controller: Dispatcher.DispatchController | undefined;
@@ -179,7 +192,7 @@ class StageCall implements Dispatcher.DispatchHandler, ReplyStream {
     this.resolve({
       kind: 'unary',
       served: decodeServed(this.#headers),
-      body: Buffer.concat(this.#chunks),
+      ...inPieces(this.#chunks),
       usage: typeof usage === 'string' ? (JSON.parse(usage) as ReportedUsage) : null,
       outputTokens: Number(this.#headers['x-tunan-output-tokens'] ?? 0),
     });

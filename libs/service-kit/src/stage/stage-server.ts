@@ -107,13 +107,15 @@ const parseBody = (bytes: Buffer): Exchange['body'] => {
 const answer = (response: ServerResponse, reply: ExchangeReply, framed: boolean): void => {
   const headers = encodeServedHeaders(reply.served);
   if (reply.kind === 'unary') {
+    const { head = [] } = reply;
     response.writeHead(200, {
       ...headers,
       'content-type': 'application/json; charset=utf-8',
-      'content-length': reply.body.length,
+      'content-length': head.reduce((sum, piece) => sum + piece.length, reply.body.length),
       'x-tunan-output-tokens': String(reply.outputTokens),
       ...(reply.usage === null ? {} : { 'x-tunan-usage': JSON.stringify(reply.usage) }),
     });
+    for (const piece of head) response.write(piece);
     response.end(reply.body);
     return;
   }

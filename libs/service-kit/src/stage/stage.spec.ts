@@ -27,6 +27,12 @@ const served: Served = {
 const usage: Usage = { prompt: 4, cachedPrompt: 1, completion: 3, reasoning: 0 };
 const frame = (text: string): Buffer => Buffer.from(`data: ${JSON.stringify({ text })}\n\n`);
 
+/** An answer in pieces, of which the last has the usage. */
+const LARGE = [
+  ...Array.from({ length: 8 }, (_, n) => Buffer.alloc(100_000, `${n}`)),
+  Buffer.from('{"usage":{}}'),
+];
+
 /** A stage that does what the first message says. */
 class ScriptedStage extends ExchangeHandler {
   received: Exchange | undefined;
@@ -40,6 +46,15 @@ class ScriptedStage extends ExchangeHandler {
           kind: 'unary',
           served,
           body: Buffer.from('{"usage":{}}'),
+          usage,
+          outputTokens: 3,
+        });
+      case 'large':
+        return Promise.resolve({
+          kind: 'unary',
+          served,
+          head: LARGE.slice(0, -1),
+          body: LARGE.at(-1)!,
           usage,
           outputTokens: 3,
         });
@@ -175,6 +190,15 @@ describe('stages', () => {
         usage,
         outputTokens: 3,
       });
+    });
+
+    // Guarantee: an answer of tens of megabytes is not copied to pass it on; its end is whole, for its cost to be written.
+    it('returns a large answer in pieces, and its end in one', async () => {
+      const reply = await open().handle(exchangeFor('large', false));
+      if (reply.kind !== 'unary') throw new Error('not unary');
+      expect(reply.head!.length).toBeGreaterThan(1);
+      expect(Buffer.concat([...reply.head!, reply.body]).equals(Buffer.concat(LARGE))).toBe(true);
+      expect(reply.body.toString()).toMatch(/\{"usage":\{\}\}$/);
     });
 
     it('returns a stream byte for byte', async () => {

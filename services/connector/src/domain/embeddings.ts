@@ -15,14 +15,19 @@ export interface DecodedEmbeddings {
   readonly impossibleUsage: unknown;
 }
 
+/** Consecutive inputs of a request. */
+export interface InputBatch {
+  /** Index of the first. */
+  readonly first: number;
+  readonly inputs: readonly string[];
+}
+
 /** Inputs of a request in batches that the provider takes. */
-export const inputBatches = (
-  request: EmbeddingsRequest,
-  batchMax: number,
-): readonly (readonly string[])[] => {
+export const inputBatches = (request: EmbeddingsRequest, batchMax: number): readonly InputBatch[] => {
   const inputs = typeof request.input === 'string' ? [request.input] : request.input;
-  const batches: (readonly string[])[] = [];
-  for (let at = 0; at < inputs.length; at += batchMax) batches.push(inputs.slice(at, at + batchMax));
+  const batches: InputBatch[] = [];
+  for (let first = 0; first < inputs.length; first += batchMax)
+    batches.push({ first, inputs: inputs.slice(first, first + batchMax) });
   return batches;
 };
 

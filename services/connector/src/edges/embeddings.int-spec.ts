@@ -39,7 +39,9 @@ describe('embeddings', () => {
     const inputs = Array.from({ length: 25 }, (_, index) => 'x'.repeat(index + 1));
     const reply = await stages.stage('qwen').handle(request(inputs));
     if (reply.kind !== 'unary') throw new Error('not unary');
-    const answer = JSON.parse(reply.body.toString()) as {
+    // One piece for each batch: none of them waits for another to be written.
+    expect(reply.head).toHaveLength(3);
+    const answer = JSON.parse(Buffer.concat([...(reply.head ?? []), reply.body]).toString()) as {
       data: { index: number; embedding: number[] }[];
       usage: object;
     };
@@ -57,7 +59,9 @@ describe('embeddings', () => {
     stages.vendor.answers((response, call) => vectors(response, call.body));
     const reply = await stages.stage('qwen').handle(request('hello', 'base64'));
     if (reply.kind !== 'unary') throw new Error('not unary');
-    const answer = JSON.parse(reply.body.toString()) as { data: { embedding: string }[] };
+    const answer = JSON.parse(Buffer.concat([...(reply.head ?? []), reply.body]).toString()) as {
+      data: { embedding: string }[];
+    };
     const bytes = Buffer.from(answer.data[0]!.embedding, 'base64');
     expect([bytes.readFloatLE(0), bytes.readFloatLE(4)]).toEqual([5, 0.5]);
   });

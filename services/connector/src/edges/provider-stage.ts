@@ -14,7 +14,8 @@ import { Fault } from '@tunan/kernel';
 import {
   addUsage,
   encodeAnswer,
-  encodeEmbeddings,
+  encodeVectors,
+  endEmbeddings,
   estimateInputs,
   estimatePrompt,
   TokenMeter,
@@ -249,12 +250,17 @@ export class ProviderStage extends ExchangeHandler {
     const { embeddings } = dialect;
     if (embeddings === null) throw providerFault('upstream_model_missing', `${dialect.id} has no embeddings`);
     const request = exchange.body as EmbeddingsRequest;
+    const format = request.encoding_format ?? 'float';
     const batches = inputBatches(request, embeddings.batchMax);
-    const decoded = await mapBounded(batches, BATCHES_AT_ONCE, exchange, (batch, one) =>
+    // Each batch is written when it comes: all vectors at once would stop every other request for a second or two.
+    const decoded = await mapBounded(batches, BATCHES_AT_ONCE, exchange, ({ first, inputs }, one) =>
       UnaryCall.send(this.context, one, target, {
         path: embeddings.path,
-        body: Buffer.from(encodeEmbeddingsCall(embeddings, target.upstreamModel, batch, request.dimensions)),
-        read: (body) => decodeEmbeddings(dialect, body, batch.length),
+        body: Buffer.from(encodeEmbeddingsCall(embeddings, target.upstreamModel, inputs, request.dimensions)),
+        read: (body) => {
+          const { vectors, ...rest } = decodeEmbeddings(dialect, body, inputs.length);
+          return { ...rest, piece: encodeVectors(vectors, format, first) };
+        },
       }),
     );
     for (const { impossibleUsage } of decoded)
@@ -262,14 +268,9 @@ export class ProviderStage extends ExchangeHandler {
     const usage = decoded
       .map((batch) => batch.usage)
       .reduce((sum, one) => (sum === null || one === null ? null : addUsage(sum, one)), NO_TOKENS);
-    const vectors = decoded.flatMap((batch) => batch.vectors);
-    const body = encodeEmbeddings(
-      request.model,
-      vectors,
-      request.encoding_format ?? 'float',
-      usage?.prompt ?? estimateInputs(request).likely,
-    );
-    return { kind: 'unary', served: this.#served(target), body, usage, outputTokens: 0 };
+    const head = decoded.map(({ piece }) => piece);
+    const body = endEmbeddings(request.model, usage?.prompt ?? estimateInputs(request).likely);
+    return { kind: 'unary', served: this.#served(target), head, body, usage, outputTokens: 0 };
   }
 
   /** @param rejected why the answer before was not accepted */

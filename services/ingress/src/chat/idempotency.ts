@@ -123,13 +123,13 @@ export class IdempotencyMark {
   }
 
   /**
-   * Keeps a whole answer before it is settled.
+   * Keeps a whole answer before it is settled; undefined is one of more than {@link REPLAY_BYTES_MAX}.
    * @returns false if the mark is another request's by now, which answers and is charged instead: this one must not be
    * @throws Fault if it could not be kept: an answer that is billed and lost could be billed twice
    */
-  async answered(body: Buffer, settle: SettleRequest): Promise<boolean> {
+  async answered(body: Buffer | undefined, settle: SettleRequest): Promise<boolean> {
     const end: IdempotentEnd =
-      body.length > REPLAY_BYTES_MAX
+      body === undefined
         ? { kind: 'not-stored' }
         : {
             kind: 'answered',
@@ -146,8 +146,8 @@ export class IdempotencyMark {
   }
 
   /** Keeps the answer as the client gets it. If that fails, a replay settles once more, with the same result. */
-  settled(body: Buffer): void {
-    if (body.length > REPLAY_BYTES_MAX) return;
+  settled(body: Buffer | undefined): void {
+    if (body === undefined) return;
     void this.end({ kind: 'answered', settled: true, sealed: this.#sealed(body) });
   }
 

@@ -93,6 +93,20 @@ describe('Inference', () => {
       },
     );
 
+    it('goes out in the pieces in which it came, the last with its cost, after its bill', async () => {
+      const client = rig.call();
+      await router.called;
+      let begunBefore = true;
+      auth.onSettle = () => (begunBefore = rig.answer.headersSent);
+      const head = ['{"data":["', 'x'.repeat(1_000_000)].map((text) => Buffer.from(text));
+      router.unary('"],"usage":{"prompt_tokens":8}}', head);
+      await client.answered;
+      const text = `{"data":["${'x'.repeat(1_000_000)}"],"usage":{"prompt_tokens":8,"cost":0.0000052}}`;
+      expect(client.seen).toMatchObject({ status: 200, text });
+      expect(client.seen.headers).toMatchObject({ 'content-length': String(text.length) });
+      expect(begunBefore).toBe(false);
+    });
+
     it('is not sent if its bill cannot be made durable', async () => {
       auth.settleFailures = 100;
       const client = rig.call();

@@ -77,6 +77,36 @@ describe('a request with an idempotency key', () => {
     ]);
   });
 
+  const inPieces = (text: string): void =>
+    router.unary(
+      '"],"usage":{}}',
+      ['{"data":["', text].map((piece) => Buffer.from(piece)),
+    );
+
+  it('whose answer comes in pieces is answered again with all of them', async () => {
+    const client = rig.call();
+    await router.called;
+    inPieces('x');
+    await client.answered;
+    const end = auth.ends.at(-1);
+    if (end?.kind !== 'answered') throw new Error('nothing was kept');
+    auth.found = { ...end, outcome: 'answered', requestId: 'r0' };
+    auth.inspection = knownAccount();
+    const again = rig.call();
+    await again.answered;
+    expect(client.seen.text).toMatch(/^\{"data":\["x"\],"usage":\{/);
+    expect(again.seen.text).toBe(client.seen.text);
+  });
+
+  it('whose answer comes in too large pieces is not kept', async () => {
+    const client = rig.call();
+    await router.called;
+    inPieces('x'.repeat(REPLAY_BYTES_MAX));
+    await client.answered;
+    expect(client.seen.status).toBe(200);
+    expect(auth.ends).toEqual([{ kind: 'not-stored' }]);
+  });
+
   // Guarantee: what is beyond its limits or its credit writes nothing to Postgres.
   it('that is refused sets no mark', async () => {
     auth.admission = denied;

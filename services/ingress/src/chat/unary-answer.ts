@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { ExchangeReply, Served } from '@tunan/contracts';
+import { REPLAY_BYTES_MAX, type ExchangeReply, type Served } from '@tunan/contracts';
 import { Fault, type Clock } from '@tunan/kernel';
 import { sendFault } from '@tunan/service-kit';
 import { withCost } from '../domain/usage-json.js';
@@ -20,6 +20,17 @@ export interface UnaryAnswerOptions {
   readonly closed: () => void;
 }
 
+const NO_PIECES: readonly Buffer[] = [];
+
+const bytesOf = (head: readonly Buffer[], body: Buffer): number =>
+  head.reduce((sum, piece) => sum + piece.length, body.length);
+
+/** The answer as it may be kept for a replay; undefined, and not put together, if it is too large for that. */
+const kept = (head: readonly Buffer[], body: Buffer): Buffer | undefined => {
+  if (bytesOf(head, body) > REPLAY_BYTES_MAX) return undefined;
+  return head.length === 0 ? body : Buffer.concat([...head, body]);
+};
+
 /** A unary answer on its way to the client. Its bill is durable before its first byte. */
 export class UnaryAnswer implements OpenExchange {
   #clientGone = false;
@@ -39,7 +50,7 @@ export class UnaryAnswer implements OpenExchange {
     this.#ended = true;
     const { response, settlement, mark } = this.options;
     try {
-      const { usage, outputTokens, served } = reply;
+      const { usage, outputTokens, served, head = NO_PIECES, body: end } = reply;
       const ending: Ending = {
         outcome: this.#clientGone ? 'aborted' : 'completed',
         usage,
@@ -50,23 +61,24 @@ export class UnaryAnswer implements OpenExchange {
       if (this.#clientGone) await mark?.end({ kind: 'failed' });
       // If this fails nothing is settled: should the answer have been kept all the same, a replay settles it; else the
       // lease of the hold ends it without a charge.
-      else if (mark !== undefined && !(await mark.answered(reply.body, settlement.requestFor(ending))))
+      else if (mark !== undefined && !(await mark.answered(kept(head, end), settlement.requestFor(ending))))
         return await this.#endWith(markTaken(), { ...ending, outcome: 'failed', lapses: false });
       const charge = await settlement.settle(ending);
       if (this.#clientGone) return;
       const replace = usage === null || charge.flags.length > 0;
-      const body = withCost(reply.body, '', {
+      const body = withCost(end, '', {
         usage: charge.usage,
         cost: charge.cost,
         served: null,
         replace,
       });
-      mark?.settled(body);
+      mark?.settled(kept(head, body));
       response.writeHead(200, {
         ...this.options.headers(served),
         'content-type': 'application/json; charset=utf-8',
-        'content-length': body.length,
+        'content-length': bytesOf(head, body),
       });
+      for (const piece of head) response.write(piece);
       response.end(body);
     } catch (error) {
       const fault = Fault.from(error);

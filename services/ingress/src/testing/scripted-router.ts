@@ -36,10 +36,12 @@ export class ScriptedRouter extends ExchangeHandler {
     });
   }
 
-  unary(body: string): void {
+  /** @param head what comes before `body`, in pieces */
+  unary(body: string, head?: readonly Buffer[]): void {
     this.#answer({
       kind: 'unary',
       served: SERVED,
+      ...(head === undefined ? {} : { head }),
       body: Buffer.from(body),
       usage: SERVED_USAGE,
       outputTokens: 9,
