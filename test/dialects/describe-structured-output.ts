@@ -144,6 +144,14 @@ export const describeStructuredOutput = (platform: () => Platform): void => {
       },
     );
 
+    // Guarantee: a schema whose root is no object is served too: JSON mode would only ever write an object.
+    it('serves a schema that is a list', async () => {
+      const list = { type: 'array', items: { type: 'string' }, minItems: 1 };
+      const answer = await ask(model, newNonce(), { response_format: person(list) });
+      expect([answer.status, answer.body?.error]).toEqual([200, undefined]);
+      expect(Array.isArray(JSON.parse(contentOf(answer)))).toBe(true);
+    });
+
     it('gets one call at a time where parallel ones are forbidden', async () => {
       const nonce = newNonce();
       const content = `[[sim nonce=${nonce} tool=get_weather tool_calls=2]] Use a tool.`;

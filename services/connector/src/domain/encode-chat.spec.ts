@@ -303,7 +303,21 @@ describe('encodeChat', () => {
     it('does not make a function of a schema that is no object', () => {
       const encoded = encode('deepseek', { response_format: format({ type: 'array' }) });
       expect(encoded.sent['tools']).toBeUndefined();
-      expect(encoded.sent['response_format']).toEqual({ type: 'json_object' });
+      expect(wordsOf(encoded.sent)).toContain('{"type":"array"}');
+    });
+
+    // Guarantee: JSON mode, which writes objects only, is not asked for what is no object.
+    it.each([
+      [{ type: 'array', items: { type: 'string' } }, undefined],
+      [{ enum: ['a', 'b'] }, undefined],
+      [{ anyOf: [{ type: 'array' }, { type: 'null' }] }, undefined],
+      [{ $ref: '#/$defs/list', $defs: { list: { type: 'array' } } }, undefined],
+      [{ anyOf: [{ type: 'array' }, { type: 'object' }] }, { type: 'json_object' }],
+      [{ type: ['object', 'null'] }, { type: 'json_object' }],
+      [{ properties: { a: {} } }, { type: 'json_object' }],
+    ])('sends JSON mode for %j: %j', (given, sent) => {
+      for (const provider of ['deepseek', 'glm', 'qwen'] as const)
+        expect(encode(provider, { response_format: format(given) }).sent['response_format']).toEqual(sent);
     });
 
     it('lets a forced tool go before a schema', () => {

@@ -1,6 +1,7 @@
 import type { ChatRequest } from '@tunan/contracts';
 import type { Capabilities } from '@tunan/llm';
 import { contentFromCall, jsonContent, type AnswerCheck } from './answer-check.js';
+import { canBeObject } from './object-root.js';
 import { offeredTools } from './offered-tools.js';
 import type { SentTool } from './tool-plan.js';
 
@@ -51,7 +52,9 @@ const planSchema = (request: ChatRequest, capabilities: Capabilities): FormatPla
   if (!ownTools && schema['type'] === 'object' && capabilities['tool_choice=function'].class === 'honoured')
     return { answerTool: answerTool(described!, schema), check: contentFromCall(schema) };
   return {
-    ...(capabilities['response_format=json_object'].class === 'honoured' ? { format: JSON_OBJECT } : {}),
+    ...(capabilities['response_format=json_object'].class === 'honoured' && canBeObject(schema)
+      ? { format: JSON_OBJECT }
+      : {}),
     instruct: `Answer with one JSON value that this JSON schema accepts, and nothing else:\n${JSON.stringify(schema)}`,
     check: jsonContent(schema),
   };

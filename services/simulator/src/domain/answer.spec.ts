@@ -145,6 +145,19 @@ describe('planAnswers', () => {
     expect(JSON.parse(plan({}, {}, [stated, user('Hi')]).text)).toEqual({ n: 3 });
   });
 
+  // As providers do: JSON mode has no lists and no bare values, whatever the prompt states.
+  it('writes an object in JSON mode, also where a stated schema is none', () => {
+    const stated = {
+      role: 'system',
+      content: 'Answer with JSON of this schema: {"type":"array","minItems":1}',
+    };
+    const messages = [stated, user('Hi')];
+    expect(JSON.parse(plan({}, {}, messages).text)).toEqual([expect.any(String)]);
+    expect(JSON.parse(plan({ json: { schema: undefined } }, {}, messages).text)).toEqual({
+      answer: [expect.any(String)],
+    });
+  });
+
   it('reports a long prompt as partly cached, in blocks', () => {
     expect(plan({ promptTokens: 2_001 }).tokens.cached).toBe(960);
     expect(plan({ promptTokens: 2_001 }, { cached_tokens: 5_000 }).tokens.cached).toBe(2_001);

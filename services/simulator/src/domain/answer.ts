@@ -46,6 +46,9 @@ const stopAt = (tokens: readonly string[], stop: readonly string[]): readonly st
   return kept;
 };
 
+const isObject = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
 const writeContent = (
   ask: Ask,
   messages: readonly WireMessage[],
@@ -58,7 +61,12 @@ const writeContent = (
   const language = hasIdeographs(lastText(messages, 'user')) ? 'chinese' : 'english';
   const count = behaviour.tokens ?? TOKENS_LEAST + (seed % TOKENS_SPREAD);
   const schema = ask.json?.schema ?? statedSchema(messages);
-  if (schema !== undefined) return splitTokens(JSON.stringify(writeInstance(schema, random)));
+  if (schema !== undefined) {
+    const value = writeInstance(schema, random);
+    // JSON mode writes objects and nothing else, whatever the prompt asks for.
+    const objectOnly = ask.json !== undefined && ask.json.schema === undefined && !isObject(value);
+    return splitTokens(JSON.stringify(objectOnly ? { answer: value } : value));
+  }
   if (ask.json === undefined && !statesJson(messages)) return writeWords(random, count, language);
   return splitTokens(
     JSON.stringify({ answer: writeWords(random, Math.max(1, count - 4), language).join('') }),
