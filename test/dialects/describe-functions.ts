@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import { newCustomer, type Customer } from '../contract/customer.js';
 import type { Platform } from '../e2e/topology.js';
 import { chat } from './front-door.js';
-import { endedCalls, newNonce, upstreamCalls } from './upstream-calls.js';
+import { endedCalls, newNonce, script, upstreamCalls } from './upstream-calls.js';
 
 const FUNCTIONS = ['get_weather', 'get_tide'].map((name) => ({
   name,
@@ -132,4 +132,48 @@ export const describeFunctions = (platform: () => Platform): void => {
       expect.objectContaining({ code: 'unsupported_parameter', param: 'functions' }),
     ]);
   });
+
+  // Guarantee: a client's function keeps its name, also where a provider has it for itself.
+  it.each([
+    ['qwen3.7-plus', false],
+    ['qwen3.7-max', true],
+    ['deepseek-chat', false],
+  ])(
+    'a function named search is called by its name, by the Qwen of %s, streamed %s',
+    async (model, stream) => {
+      const nonce = newNonce();
+      // DeepSeek fails: its backup is Qwen.
+      const remove = await script(platform(), { nonce, provider: 'deepseek' }, { fault: 'error:500' });
+      const tool = { type: 'function', function: { ...FUNCTIONS[0]!, name: 'search' } };
+      const content = `[[sim nonce=${nonce} tool_calls=1]] Use a tool.`;
+      const answer = await chat(platform(), customer.apiKey, {
+        model,
+        stream,
+        messages: [
+          { role: 'user', content: 'Hello' },
+          {
+            role: 'assistant',
+            content: null,
+            tool_calls: [{ id: 'c1', type: 'function', function: { name: 'search', arguments: '{}' } }],
+          },
+          { role: 'tool', tool_call_id: 'c1', content: 'nothing' },
+          { role: 'user', content },
+        ],
+        tools: [tool],
+        tool_choice: { type: 'function', function: { name: 'search' } },
+      });
+      await remove();
+      expect([answer.status, answer.headers.get('x-tunan-provider')]).toEqual([200, 'simulator']);
+      expect(answer.text).toContain('"name":"search"');
+      expect(answer.text).not.toContain('search_');
+      const calls = await endedCalls(platform(), nonce, 1);
+      expect(calls.at(-1)).toMatchObject({
+        provider: 'qwen',
+        parameters: {
+          tools: [{ function: { name: 'search_' } }],
+          tool_choice: { function: { name: 'search_' } },
+        },
+      });
+    },
+  );
 };

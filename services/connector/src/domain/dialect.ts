@@ -48,6 +48,8 @@ export interface Dialect {
   readonly extra: (request: ChatRequest, call: ChatCall) => Readonly<Record<string, unknown>>;
   /** True if usage comes in streams only where `stream_options.include_usage` asks for it. */
   readonly asksForUsage: boolean;
+  /** Names that no function may have there: such a function gets another on the way, and its own on the way back. */
+  readonly reservedToolNames: readonly string[];
   readonly messages: {
     /** True if system messages must be one, at the beginning. */
     readonly systemFirst: boolean;

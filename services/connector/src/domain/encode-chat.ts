@@ -7,6 +7,7 @@ import type { ChatCall, Dialect } from './dialect.js';
 import { planFormat } from './format-plan.js';
 import { sentMessages } from './messages.js';
 import { offersFunctions } from './offered-tools.js';
+import { toolNames, type ToolNames } from './tool-names.js';
 import { choiceOf, planTools } from './tool-plan.js';
 
 /** A chat call ready to be sent, and what the provider will not do itself. */
@@ -17,6 +18,7 @@ export interface EncodedChat {
   readonly localStops: readonly string[];
   /** Tool calls that the client may see. */
   readonly toolCallsMax: number;
+  readonly toolNames: ToolNames;
   /** What the answer must be, where the provider does not see to it. */
   readonly check: AnswerCheck | undefined;
   /** Parameters that are not sent as they were given, as the client reads of them. */
@@ -51,7 +53,8 @@ export const encodeChat = (
   const adapted = judge(request, capabilities, call.strict);
   const body: Record<string, unknown> = { model: call.upstreamModel, messages: null };
   addScalars(body, dialect, request, call, capabilities);
-  const tools = planTools(request, capabilities);
+  const naming = toolNames(request, dialect.reservedToolNames);
+  const tools = planTools(request, capabilities, naming);
   const format = planFormat(request, capabilities, tools.check !== undefined || forces(tools.choice));
   const offered = format.answerTool === undefined ? tools.tools : [format.answerTool];
   const choice = format.answerTool === undefined ? tools.choice : choiceOf(format.answerTool.function.name);
@@ -79,11 +82,13 @@ export const encodeChat = (
     dialect.messages,
     call.thinking,
     instructions.filter((instruction) => instruction !== undefined),
+    naming,
   );
   return {
     body: Buffer.from(JSON.stringify(body)),
     localStops,
     toolCallsMax: single && !parallel ? 1 : Number.MAX_SAFE_INTEGER,
+    toolNames: naming,
     check: tools.check ?? format.check,
     adapted,
   };

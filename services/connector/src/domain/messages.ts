@@ -1,5 +1,6 @@
 import type { ChatMessage, ContentPart, ToolCall } from '@tunan/contracts';
 import type { Dialect } from './dialect.js';
+import { SAME_NAMES, type ToolNames } from './tool-names.js';
 
 /** A message as it is sent: roles of today, no member that is not OpenAI's. */
 export interface SentMessage {
@@ -27,8 +28,9 @@ export const sentMessages = (
   rules: Dialect['messages'],
   thinking: boolean | null,
   instructions: readonly string[],
+  naming: ToolNames = SAME_NAMES,
 ): SentMessage[] => {
-  const sent = messages.map((message, index) => sentMessage(message, index, rules, thinking));
+  const sent = messages.map((message, index) => sentMessage(message, index, rules, thinking, naming));
   if (instructions.length > 0) sent.push({ role: 'system', content: instructions.join(MERGE) });
   const ordered = rules.systemFirst ? systemFirst(sent) : sent;
   if (rules.userRequired && !ordered.some((message) => message.role === 'user')) lastSystemAsUser(ordered);
@@ -40,6 +42,7 @@ const sentMessage = (
   index: number,
   rules: Dialect['messages'],
   thinking: boolean | null,
+  naming: ToolNames,
 ): SentMessage => {
   const content = flatten(message.content);
   switch (message.role) {
@@ -57,7 +60,7 @@ const sentMessage = (
       const calls = callsOf(message, index);
       const reasoning = reasoningOf(message, calls.length > 0, rules, thinking);
       const sent = withName({ role: 'assistant', content }, message.name);
-      if (calls.length > 0) sent.tool_calls = calls;
+      if (calls.length > 0) sent.tool_calls = naming === SAME_NAMES ? calls : renamed(calls, naming);
       if (reasoning !== undefined) sent.reasoning_content = reasoning;
       return sent;
     }
@@ -96,6 +99,9 @@ const callsOf = (message: ChatMessage & LegacyMessage, index: number): readonly 
   const { name = '', arguments: text = '' } = legacy;
   return [{ id: legacyCallId(index), type: 'function', function: { name, arguments: text } }];
 };
+
+const renamed = (calls: readonly ToolCall[], { sent }: ToolNames): readonly ToolCall[] =>
+  calls.map((call) => ({ ...call, function: { ...call.function, name: sent(call.function.name) } }));
 
 /**
  * Thinking of an earlier answer. Where a provider demands it after tool calls and the client dropped it, a blank stands

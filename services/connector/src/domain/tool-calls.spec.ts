@@ -110,6 +110,12 @@ describe('ToolCalls', () => {
     expect(calls.read(part({ index: 1, id: 'b', name: 'g', args: '{}' }))).toEqual([]);
     expect(calls.count).toBe(1);
   });
+
+  it('gives a function its client’s name back', () => {
+    const calls = new ToolCalls({ ...options, shownName: (name) => (name === 'f_' ? 'f' : name) });
+    expect(calls.read(part({ index: 0, id: 'a', name: 'f_', args: '{' }))).toMatchObject([{ name: 'f' }]);
+    expect(calls.read(part({ index: 0, name: 'f_', args: '}' }))).toEqual([{ index: 0, arguments: '}' }]);
+  });
 });
 
 describe('readToolCalls', () => {

@@ -15,6 +15,8 @@ export interface ToolCallOptions {
   readonly callsMax: number;
   /** Makes the id of a call that has none. */
   readonly newId: (index: number) => string;
+  /** The client's name of a function that the provider knows by this one; the same where it is not given. */
+  readonly shownName?: (name: string) => string;
 }
 
 /**
@@ -60,7 +62,12 @@ export class ToolCalls {
     call.waiting += text;
     if (typeof name !== 'string' || name === '') return undefined;
     call.opened = true;
-    return { index: call.index, id: call.id, name, arguments: call.waiting };
+    return {
+      index: call.index,
+      id: call.id,
+      name: this.options.shownName?.(name) ?? name,
+      arguments: call.waiting,
+    };
   }
 
   #callOf(id: unknown, index: unknown, named: boolean): Call | undefined {

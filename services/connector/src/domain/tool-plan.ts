@@ -2,6 +2,7 @@ import type { ChatRequest, Tool } from '@tunan/contracts';
 import type { Capabilities } from '@tunan/llm';
 import { callOf, type AnswerCheck } from './answer-check.js';
 import { offeredChoice, offeredTools } from './offered-tools.js';
+import type { ToolNames } from './tool-names.js';
 
 /** How the tools of a request are offered, and what the gateway does of what the provider can't. */
 export interface ToolPlan {
@@ -26,20 +27,20 @@ export interface SentTool {
 
 const NO_TOOLS: ToolPlan = {};
 
-/** The plan for a request's tools. */
-export const planTools = (request: ChatRequest, capabilities: Capabilities): ToolPlan => {
+/** The plan for a request's tools. Checks judge answers that have the client's names, all else is told to the provider. */
+export const planTools = (request: ChatRequest, capabilities: Capabilities, naming: ToolNames): ToolPlan => {
   const given = offeredTools(request);
   if (given.length === 0) return NO_TOOLS;
   const choice = offeredChoice(request);
-  const tools = given.map(sentTool);
+  const tools = given.map((tool) => sentTool(tool, naming));
   if (choice == null || choice === 'auto') return { tools };
   if (choice === 'none')
     return capabilities['tool_choice=none'].class === 'honoured' ? { tools, choice } : NO_TOOLS;
-  const names = tools.map((tool) => tool.function.name);
+  const names = given.map((tool) => tool.function.name);
   const named = namedFunction(choice) ?? (names.length === 1 ? names[0] : undefined);
   return named === undefined
     ? requireAny(tools, names, capabilities)
-    : force(tools, named, choice, capabilities);
+    : force(tools, named, naming.sent(named), choice, capabilities);
 };
 
 const requireAny = (
@@ -51,7 +52,7 @@ const requireAny = (
     ? { tools, choice: 'required' }
     : {
         tools,
-        instruct: `You must answer by calling one of these functions: ${names.join(', ')}.`,
+        instruct: `You must answer by calling one of these functions: ${tools.map((tool) => tool.function.name).join(', ')}.`,
         check: callOf(names),
       };
 
@@ -59,15 +60,16 @@ const requireAny = (
 const force = (
   tools: readonly SentTool[],
   name: string,
+  sent: string,
   choice: unknown,
   capabilities: Capabilities,
 ): ToolPlan => {
   if (choice === 'required' && capabilities['tool_choice=required'].class === 'honoured')
     return { tools, choice };
-  if (capabilities['tool_choice=function'].class === 'honoured') return { tools, choice: choiceOf(name) };
+  if (capabilities['tool_choice=function'].class === 'honoured') return { tools, choice: choiceOf(sent) };
   return {
-    tools: tools.filter((tool) => tool.function.name === name),
-    instruct: `You must answer by calling the function ${name}.`,
+    tools: tools.filter((tool) => tool.function.name === sent),
+    instruct: `You must answer by calling the function ${sent}.`,
     check: callOf([name]),
   };
 };
@@ -82,12 +84,12 @@ const namedFunction = (choice: unknown): string | undefined => {
 };
 
 /** `strict` is OpenAI's; providers refuse it or take it on other endpoints only. */
-const sentTool = (tool: Tool): SentTool => {
+const sentTool = (tool: Tool, naming: ToolNames): SentTool => {
   const { name, description, parameters } = tool.function;
   return {
     type: 'function',
     function: {
-      name,
+      name: naming.sent(name),
       ...(description == null ? {} : { description }),
       parameters: parameters ?? { type: 'object', properties: {} },
     },

@@ -300,6 +300,7 @@ export class ProviderStage extends ExchangeHandler {
     const decoded = decodeAnswer(this.context.dialect, body, {
       callsMax: encoded.toolCallsMax,
       newId: (index) => madeCallId(this.#identity(exchange), choice, index),
+      shownName: encoded.toolNames.shown,
     });
     return { ...decoded, usage: this.#judged(exchange, target, decoded.usage) };
   }

@@ -122,6 +122,7 @@ export class StreamCall extends UpstreamCall implements ReplyStream {
     this.#calls = {
       callsMax: encoded.toolCallsMax,
       newId: (index) => madeCallId(identity, choice, index),
+      shownName: encoded.toolNames.shown,
     };
     this.#encoder = new ChunkEncoder({ ...identity, choice, includeUsage: exchange.includeUsage });
     this.#decoder = new StreamDecoder(context.dialect, this.#calls, (delta) => this.#onDelta(delta));

@@ -55,6 +55,7 @@ export const deepseek: Dialect = {
   thinking: (on) => ({ thinking: { type: on ? 'enabled' : 'disabled' } }),
   extra: () => ({}),
   asksForUsage: true,
+  reservedToolNames: [],
   messages: { systemFirst: false, userRequired: false, reasoning: 'with-tool-calls' },
   finishReasons: { insufficient_system_resource: 'upstream_overloaded', aborted: 'upstream_error' },
   inBandError: () => null,

@@ -81,6 +81,7 @@ export const glm: Dialect = {
   extra: (request) => (request.temperature === 0 ? { do_sample: false } : {}),
   // Usage always comes.
   asksForUsage: false,
+  reservedToolNames: [],
   messages: { systemFirst: true, userRequired: true, reasoning: 'drop' },
   finishReasons: {
     sensitive: 'content_filter',

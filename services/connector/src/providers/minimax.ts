@@ -99,6 +99,7 @@ export const minimax: Dialect = {
   // Otherwise thinking stands inside the content, between tags.
   extra: () => ({ reasoning_split: true }),
   asksForUsage: true,
+  reservedToolNames: [],
   messages: { systemFirst: true, userRequired: true, reasoning: 'keep' },
   finishReasons: { tool_call: 'tool_calls' },
   inBandError,

@@ -76,6 +76,7 @@ export const qwen: Dialect = {
   thinking: (on) => ({ enable_thinking: on }),
   extra: () => ({}),
   asksForUsage: true,
+  reservedToolNames: ['search'],
   messages: { systemFirst: true, userRequired: true, reasoning: 'drop' },
   finishReasons: {},
   inBandError: () => null,
