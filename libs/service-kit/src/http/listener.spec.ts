@@ -259,8 +259,12 @@ describe('a connection', () => {
     stalled.write(`GET /large HTTP/1.1\r\n${HOST}\r\n`);
     const slow = connect(port, '127.0.0.1');
     let taken = 0;
+    let pausedAt = 0;
     slow.on('data', (bytes: Buffer) => {
       taken += bytes.length;
+      // 256 pauses: longer together than the stall, and few enough for a machine on which each takes ten times as long.
+      if (taken - pausedAt < 256 * 1024) return;
+      pausedAt = taken;
       slow.pause();
       setTimeout(() => slow.resume(), 10);
     });
