@@ -1,19 +1,19 @@
 import { invalidValue } from './parameter-faults.js';
 
-/** The text, in base64, of each token id. */
-export type TokenTable = ReadonlyMap<number, string>;
+/** The bytes of each token id, one in each character: joining such texts costs a fraction of joining buffers. */
+export type TokenTable = readonly (string | undefined)[];
 
 /**
  * Reads a vocabulary in tiktoken's form: lines of `! FIRST_ID TOKEN TOKEN …`, tokens in base64 and in the order of their
  * ids, and special tokens by their text.
  */
 export const tokenTable = (ranks: string, special: Readonly<Record<string, number>>): TokenTable => {
-  const table = new Map<number, string>();
+  const table: string[] = [];
   for (const line of ranks.split('\n')) {
     const [, first, ...tokens] = line.split(' ');
-    for (const [index, token] of tokens.entries()) table.set(Number(first) + index, token);
+    for (const [index, token] of tokens.entries()) table[Number(first) + index] = bytesOf(token, 'base64');
   }
-  for (const [text, id] of Object.entries(special)) table.set(id, Buffer.from(text).toString('base64'));
+  for (const [text, id] of Object.entries(special)) table[id] = bytesOf(text, 'utf8');
   return table;
 };
 
@@ -23,12 +23,14 @@ export const tokenTable = (ranks: string, special: Readonly<Record<string, numbe
  * @throws Fault `invalid_value` naming the first id that is none
  */
 export const decodeTokenIds = (ids: readonly number[], table: TokenTable, param: string): string => {
-  const pieces: Buffer[] = [];
-  for (const [index, id] of ids.entries()) {
-    const token = table.get(id);
+  const tokens = ids.map((id, index) => {
+    const token = table[id];
     if (token === undefined)
       throw invalidValue(`${param}[${index}]`, `'${param}[${index}]' is not a token id of cl100k_base.`);
-    pieces.push(Buffer.from(token, 'base64'));
-  }
-  return Buffer.concat(pieces).toString();
+    return token;
+  });
+  return Buffer.from(tokens.join(''), 'latin1').toString();
 };
+
+const bytesOf = (text: string, encoding: 'base64' | 'utf8'): string =>
+  Buffer.from(text, encoding).toString('latin1');
