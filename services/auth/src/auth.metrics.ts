@@ -15,6 +15,7 @@ export class AuthMetrics {
   /** `reason` is the denial's, empty otherwise. */
   readonly admits: Counter<'outcome' | 'reason'>;
   readonly settlements: Counter<'outcome'>;
+  readonly unpaidTokens: Counter<'outcome'>;
   readonly chargeFlags: Counter<'flag'>;
   readonly identifications: Counter<'result'>;
   readonly coldLoads: Counter<'outcome'>;
@@ -32,6 +33,11 @@ export class AuthMetrics {
     this.settlements = this.#counter(
       'tunan_auth_settlements_total',
       'Settlements by outcome, once each.',
+      'outcome',
+    );
+    this.unpaidTokens = this.#counter(
+      'tunan_auth_unpaid_tokens_total',
+      'Tokens of upstream work that nobody pays for, through no failure of the provider.',
       'outcome',
     );
     this.chargeFlags = this.#counter(

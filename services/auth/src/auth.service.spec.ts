@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { AdmitRequest, Hold } from '@tunan/contracts';
-import { apiKeyDigest, keyHmac, parsePeppers } from '@tunan/kernel';
+import { apiKeyDigest } from '@tunan/kernel';
 import { TestClock } from '@tunan/kernel/testing';
 import { Registry } from 'prom-client';
 import { AccountRefresher } from './account-refresher.js';
@@ -9,7 +9,6 @@ import { AuthService } from './auth.service.js';
 import { Catalogs } from './catalogs.js';
 import { ColdAccounts } from './cold-accounts.js';
 import { KeyDirectory } from './key-directory.js';
-import { KeyLookup } from './ports/key-lookup.js';
 import {
   ACCOUNT,
   aLedger,
@@ -22,12 +21,12 @@ import {
 import { MemoryAdmissionStore, TEST_LIMITS } from './store/testing/memory-admission-store.js';
 import { anAccountRecord, away, MemoryAccountSource } from './testing/memory-account-source.js';
 import { aSnapshot, MemoryCatalogSource } from './testing/memory-catalog-source.js';
+import { OneKeyLookup, PEPPER } from './testing/one-key-lookup.js';
 import { MemoryUsageLedger } from './testing/memory-usage-ledger.js';
 import { MemoryUsageSink } from './testing/memory-usage-sink.js';
 import { UsageRelay } from './usage-relay.js';
 import { MemoryIdempotentAnswers } from './testing/memory-idempotent-answers.js';
 
-const [PEPPER] = parsePeppers(`1:${'11'.repeat(32)}`);
 const SERVED = {
   provider: 'deepseek',
   upstreamModel: 'deepseek-chat',
@@ -35,22 +34,6 @@ const SERVED = {
   attempts: 2,
   fallback: true,
 };
-
-class OneKey extends KeyLookup {
-  override find(keys: readonly (readonly Buffer[])[]) {
-    const known = keyHmac(PEPPER, apiKeyDigest('sk-known'));
-    const principal = {
-      accountId: ACCOUNT,
-      keyId: KEY,
-      tier: 'paid' as const,
-      models: null,
-      aliases: true,
-    };
-    return Promise.resolve(
-      keys.map((hmacs) => (hmacs.some((hmac) => hmac.equals(known)) ? principal : null)),
-    );
-  }
-}
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -95,7 +78,11 @@ describe('AuthService', () => {
     auth = new AuthService({
       store,
       catalogs,
-      keys: new KeyDirectory(new OneKey(), [PEPPER], clock, { cacheMax: 10, hitMs: 1_000, missMs: 1_000 }),
+      keys: new KeyDirectory(new OneKeyLookup(), [PEPPER], clock, {
+        cacheMax: 10,
+        hitMs: 1_000,
+        missMs: 1_000,
+      }),
       answers: new MemoryIdempotentAnswers(clock, 60_000),
       cold: new ColdAccounts(refresher, (outcome, count) => metrics.coldLoads.inc({ outcome }, count)),
       refresher,
@@ -270,6 +257,21 @@ describe('AuthService', () => {
       expect(await settle(await grant(), { outcome: 'aborted', usage: null, served: null })).toMatchObject({
         cost: 0n,
       });
+    });
+
+    it('keeps the tokens of upstream work that nobody pays for counted, and gives others back', async () => {
+      const failed = { outcome: 'failed', usage: null, deliveredTokens: 0, served: null } as const;
+      const limit = (await settle(await grant(), failed)).limits!.tokens;
+      expect(limit.remaining).toBe(limit.limit);
+      const kept = await settle(await grant(), { ...failed, workedFor: true });
+      expect(kept).toMatchObject({
+        cost: 0n,
+        flags: [],
+        limits: { tokens: { remaining: limit.limit - 100 } },
+      });
+      expect(await registry.getSingleMetricAsString('tunan_auth_unpaid_tokens_total')).toContain(
+        '{outcome="failed"} 100',
+      );
     });
 
     it('fails once it has lapsed, and charges nothing', async () => {

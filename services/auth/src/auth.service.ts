@@ -4,7 +4,7 @@ import type { AccountRefresher } from './account-refresher.js';
 import type { AuthMetrics } from './auth.metrics.js';
 import type { Catalogs } from './catalogs.js';
 import type { ColdAccounts, LoadOutcome } from './cold-accounts.js';
-import { charge, type Charge, type ChargeFlag } from './domain/charge.js';
+import { charge, unpaidTokens, type Charge, type ChargeFlag } from './domain/charge.js';
 import type { Admission } from './domain/hold.js';
 import type { AdmissionResult, Settlement, SettlementResult } from './domain/operations.js';
 import { usageEventOfSettlement } from './domain/usage-event.js';
@@ -63,13 +63,17 @@ export class AuthService extends AuthPort {
     this.parts.store.renew(hold, deliveredTokens);
 
   override settle: AuthPort['settle'] = async (request) => {
-    const { hold, outcome, usage, deliveredTokens, served, traceparent } = request;
+    const { hold, outcome, usage, deliveredTokens, served, workedFor, traceparent } = request;
     const terms = await this.parts.catalogs.terms(hold.catalogVersion, hold.model);
+    const ending = { outcome, usage, deliveredTokens, reached: served !== null, workedFor };
+    const charged = charge(ending, hold, terms);
+    const unpaid = unpaidTokens(ending, hold, charged);
     const result = await this.#settle({
       kind: 'final',
       hold,
       outcome,
-      charge: charge({ outcome, usage, deliveredTokens, reached: served !== null }, hold, terms),
+      charge: charged,
+      unpaidTokens: unpaid,
       served,
       traceparent,
       price: terms.price,
@@ -86,7 +90,10 @@ export class AuthService extends AuthPort {
         { internal: 'the settlement came too late, or the ledger has none', retryAfterMs: LAPSED_RETRY_MS },
       );
     }
-    if (!result.repeated) this.#settled(outcome, result.charge);
+    if (!result.repeated) {
+      this.#settled(outcome, result.charge);
+      this.parts.metrics.unpaidTokens.inc({ outcome }, unpaid ?? 0);
+    }
     const { cost, flags } = result.charge;
     return {
       cost,

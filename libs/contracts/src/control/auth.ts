@@ -99,6 +99,11 @@ const settleRequest = z.object({
     .nullable(),
   traceparent: z.string().max(64).nullable(),
   /**
+   * A provider has worked for the request, and did not fail by itself: what it did counts as tokens per minute also where
+   * nobody pays for it.
+   */
+  workedFor: z.boolean().optional(),
+  /**
    * Not made any more from this time on, by the clock of `hold.admittedAtMs`: by then the caller has told its client
    * that the answer failed. A settlement that was made before is answered also later.
    */

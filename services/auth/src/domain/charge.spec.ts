@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { ReportedUsage, SettleOutcome, Usage } from '@tunan/contracts';
 import fc from 'fast-check';
 import { aHold, someUsage } from '../store/testing/builders.js';
-import { charge, chargeLost, type ChargeTerms, type Ending } from './charge.js';
+import { charge, chargeLost, unpaidTokens, type ChargeTerms, type Ending } from './charge.js';
 
 const TERMS: ChargeTerms = {
   price: { input: 1_000_000n, cachedInput: 100_000n, output: 2_000_000n },
@@ -196,6 +196,31 @@ describe('charge', () => {
       ),
       { numRuns: 2_000 },
     );
+  });
+});
+
+describe('unpaidTokens', () => {
+  const unpaid = (one: Ending, hold = HOLD) => unpaidTokens(one, hold, charge(one, hold, TERMS));
+  const workedFor = true;
+  const unary = { ...HOLD, stream: false };
+
+  it('are the likely prompt and what was delivered, where nothing was reported', () => {
+    expect(unpaid(ending('failed', null, { workedFor, reached: false }))).toBe(200);
+    expect(unpaid(ending('aborted', null, { workedFor, deliveredTokens: 50 }), unary)).toBe(250);
+    expect(unpaid(ending('aborted', null, { workedFor, reached: false }))).toBe(200);
+    expect(unpaid(ending('failed', null, { workedFor, deliveredTokens: 99_999 }))).toBe(1_200);
+  });
+
+  it('are what was reported, within bounds', () => {
+    expect(unpaid(ending('aborted', someUsage(300, 30), { workedFor }), unary)).toBe(330);
+    expect(unpaid(ending('failed', someUsage(1e9, 0), { workedFor }))).toBe(2_000);
+  });
+
+  it('are none where the provider failed or was not asked, and where there is a charge', () => {
+    expect(unpaid(ending('failed', null))).toBeUndefined();
+    expect(unpaid(ending('failed', someUsage(300, 30), { workedFor: false }))).toBeUndefined();
+    expect(unpaid(ending('aborted', null, { workedFor }))).toBeUndefined();
+    expect(unpaid(ending('completed', NOTHING, { workedFor }))).toBeUndefined();
   });
 });
 

@@ -44,6 +44,8 @@ export interface Ending {
   readonly deliveredTokens: number;
   /** False if no provider was reached at all. */
   readonly reached: boolean;
+  /** A provider has worked for it, and did not fail by itself. */
+  readonly workedFor?: boolean | undefined;
 }
 
 const NOTHING: Usage = Object.freeze({ prompt: 0, cachedPrompt: 0, completion: 0, reasoning: 0 });
@@ -65,6 +67,17 @@ export const charge = (ending: Ending, hold: Hold, terms: ChargeTerms): Charge =
   return { cost: minNano(cost, hold.amount), usage: bounded, flags, means };
 };
 
+/**
+ * Tokens of what a provider did for a request without an answer that anybody pays for: as reported, else the likely prompt
+ * and what was delivered. Undefined where there is a charge, or no such work.
+ */
+export const unpaidTokens = (ending: Ending, hold: Hold, charged: Charge): number | undefined => {
+  if (ending.workedFor !== true || !(isFree(ending, hold) || (ending.usage === null && !ending.reached)))
+    return undefined;
+  if (ending.usage !== null) return charged.usage.prompt + charged.usage.completion;
+  return hold.promptLikely * hold.completions + deliveredWithin(hold, ending.deliveredTokens);
+};
+
 /** A client that got nothing it can use pays nothing: an error, or a unary answer that did not come whole. */
 const isFree = ({ outcome }: Ending, { stream }: Hold): boolean =>
   outcome === 'failed' || (!stream && outcome !== 'completed');
@@ -80,10 +93,13 @@ export const chargeLost = (hold: Hold, deliveredTokens: number, price: TokenPric
 
 /** Likely prompt and what was delivered; never more than the hold. */
 const estimate = (hold: Hold, deliveredTokens: number, price: TokenPrice): Charge => {
-  const delivered = wholeWithin(deliveredTokens, hold.ceiling * hold.completions);
-  const usage = { ...NOTHING, prompt: hold.promptLikely * hold.completions, completion: delivered };
+  const completion = deliveredWithin(hold, deliveredTokens);
+  const usage = { ...NOTHING, prompt: hold.promptLikely * hold.completions, completion };
   return { cost: minNano(priceOf(usage, price), hold.amount), usage, flags: ['estimated'] };
 };
+
+const deliveredWithin = ({ ceiling, completions }: Hold, deliveredTokens: number): number =>
+  wholeWithin(deliveredTokens, ceiling * completions);
 
 /** The usage itself if it is possible, else the nearest that is. */
 const bound = (usage: ReportedUsage, hold: Hold, contextTokens: number): Usage => {

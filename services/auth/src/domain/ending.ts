@@ -54,6 +54,12 @@ export const observedPermille = ({ hold, charge }: Settlement): number | undefin
   return permille > PROMPT_PERMILLE ? permille : undefined;
 };
 
+/** Tokens that stay counted: those that are charged, and upstream work that nobody pays for. */
+const countedTokensOf = ({ unpaidTokens }: Settlement, { cost, flags, usage }: Charge): number => {
+  if (cost === 0n && unpaidTokens !== undefined) return unpaidTokens;
+  return flags.includes('uncharged') ? 0 : usage.prompt + usage.completion;
+};
+
 /** The record of a request that is settled now. */
 export const settledRecord = (
   settlement: Settlement,
@@ -64,7 +70,6 @@ export const settledRecord = (
 ): EndedRecord => {
   const { hold, outcome, served, traceparent, price } = settlement;
   const { model, operation, stream, completions, catalogVersion } = hold;
-  const { prompt, completion } = charge.usage;
   return {
     kind: 'ended',
     requestId: hold.requestId,
@@ -74,7 +79,7 @@ export const settledRecord = (
     endedAtMs: nowMs,
     admittedAtMs: known?.kind === 'ended' ? known.admittedAtMs : (known?.hold ?? hold).admittedAtMs,
     countedRequests: known?.kind === 'ended' ? known.countedRequests : 1,
-    countedTokens: charge.flags.includes('uncharged') ? 0 : prompt + completion,
+    countedTokens: countedTokensOf(settlement, charge),
     charge,
     pending: charge.cost > 0n,
     seq,

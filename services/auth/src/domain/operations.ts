@@ -31,6 +31,8 @@ export interface Settlement extends Pick<UsageDetail, 'outcome' | 'served' | 'tr
   readonly kind: 'final' | 'lost';
   readonly hold: Hold;
   readonly charge: Charge;
+  /** With a charge of nothing: tokens that its window keeps all the same. */
+  readonly unpaidTokens?: number | undefined;
   /** Not made any more from this store time on. */
   readonly lapsesAtMs?: number | undefined;
   /** The charge is the one that the ledger has, and taken as it is. */

@@ -237,6 +237,7 @@ type SettlementRow = readonly [
   price: PriceRow,
   lapsesAtMs: number | null,
   booked: boolean,
+  unpaidTokens: number | null,
 ];
 
 const settlementToRow = (settlement: Settlement): SettlementRow => [
@@ -249,6 +250,7 @@ const settlementToRow = (settlement: Settlement): SettlementRow => [
   priceToRow(settlement.price),
   settlement.lapsesAtMs ?? null,
   settlement.booked === true,
+  settlement.unpaidTokens ?? null,
 ];
 
 const settlementFromRow = (row: SettlementRow): Settlement => ({
@@ -261,6 +263,7 @@ const settlementFromRow = (row: SettlementRow): Settlement => ({
   price: priceFromRow(row[6]),
   lapsesAtMs: row[7] ?? undefined,
   booked: row[8],
+  unpaidTokens: row[9] ?? undefined,
 });
 
 /** The charge only if it is another than the one asked for; `repeated` is null if nothing was settled. */

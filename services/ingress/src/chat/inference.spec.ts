@@ -76,6 +76,21 @@ describe('Inference', () => {
       expect(auth.settlements).toMatchObject([{ outcome: 'failed', usage: null }]);
     });
 
+    // Guarantee: work that nobody pays for is limited by tokens as well, unless it was the provider that failed.
+    it.each([
+      ['deadline_exceeded', true],
+      ['structured_output_failed', true],
+      ['upstream_timeout', false],
+      ['upstream_error', false],
+      ['no_channel_available', false],
+    ] as const)('that fails with %s is said to be worked for: %p', async (code, workedFor) => {
+      const client = rig.call();
+      await router.called;
+      router.fail(new Fault(code, 'No answer.'));
+      await client.answered;
+      expect(auth.settlements).toMatchObject([{ outcome: 'failed', workedFor }]);
+    });
+
     // Guarantee: who left without an answer pays for none; what the provider reported is recorded.
     it.each(['fails', 'comes all the same'])(
       'whose client left is not a completed one (it %s)',
@@ -88,7 +103,7 @@ describe('Inference', () => {
         else router.unary('{"usage":{}}');
         await settleDown(() => exchanges.size === 0);
         expect(auth.settlements).toMatchObject([
-          { outcome: 'aborted', usage: what === 'fails' ? null : usage },
+          { outcome: 'aborted', usage: what === 'fails' ? null : usage, workedFor: true },
         ]);
       },
     );
@@ -213,6 +228,22 @@ describe('Inference', () => {
       expect(client.seen.text).not.toContain('[DONE]');
       expect(auth.settlements).toMatchObject([{ outcome: 'cut', usage: null, deliveredTokens: 3 }]);
     });
+
+    it.each([
+      ['client_closed', true],
+      ['upstream_error', false],
+    ] as const)(
+      'that its client leaves before content, and ends with %s, is said to be worked for: %p',
+      async (code, workedFor) => {
+        const client = rig.call();
+        await router.called;
+        client.leave();
+        await settleDown(() => router.exchange.signal.aborted);
+        router.fail(new Fault(code, 'No answer.'));
+        await settleDown(() => exchanges.size === 0);
+        expect(auth.settlements).toMatchObject([{ outcome: 'aborted', served: null, workedFor }]);
+      },
+    );
 
     it('that breaks before content is an error with its status, and is not charged', async () => {
       const client = rig.call();

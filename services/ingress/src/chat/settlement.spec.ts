@@ -17,6 +17,7 @@ const ENDING: Ending = {
   usage: SERVED_USAGE,
   deliveredTokens: 5,
   served: SERVED,
+  workedFor: true,
   lapses: true,
 };
 

@@ -28,6 +28,8 @@ export interface Ending {
   readonly usage: ReportedUsage | null;
   readonly deliveredTokens: number;
   readonly served: Served | null;
+  /** A provider has worked for it, and did not fail by itself. */
+  readonly workedFor: boolean;
   /** The client is told of an error if this can't be settled; so it must not be charged afterwards. */
   readonly lapses: boolean;
 }
@@ -119,13 +121,14 @@ export class Settlement {
   }
 
   /** What {@link settle} asks for. */
-  requestFor({ outcome, usage, deliveredTokens, served }: Ending): SettleRequest {
+  requestFor({ outcome, usage, deliveredTokens, served, workedFor }: Ending): SettleRequest {
     return {
       hold: this.hold,
       outcome,
       usage,
       deliveredTokens,
       served,
+      workedFor,
       traceparent: this.traceparent ?? null,
     };
   }

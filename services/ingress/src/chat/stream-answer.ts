@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { ReplySink, ReplyStream, Served, SettleReply, ReportedUsage } from '@tunan/contracts';
 import { errorBody, Fault, type Clock } from '@tunan/kernel';
 import { sendFault } from '@tunan/service-kit';
+import { wasWorkedFor } from '../domain/upstream-work.js';
 import { withCost } from '../domain/usage-json.js';
 import { beforeError } from './before-error.js';
 import { ChunkedBody } from './chunked-body.js';
@@ -129,7 +130,7 @@ export class StreamAnswer implements ReplySink, OpenExchange {
     this.#ended = true;
     // Once the answer is whole it is charged as such, also if the client has just left.
     try {
-      const charge = await this.#settle('completed');
+      const charge = await this.#settle('completed', true);
       await this.options.mark?.end({ kind: 'not-stored' });
       if (this.#clientGone) return;
       this.#writeHead();
@@ -152,7 +153,7 @@ export class StreamAnswer implements ReplySink, OpenExchange {
     const ended = Promise.allSettled([
       // A failure is logged where it happened. What was delivered is charged by a try that arrived, or when the lease has
       // run out.
-      this.#settle(this.#clientGone ? 'aborted' : this.#contentSent ? 'cut' : 'failed'),
+      this.#settle(this.#clientGone ? 'aborted' : this.#contentSent ? 'cut' : 'failed', wasWorkedFor(fault)),
       // What a client has left it was charged for, and can't have again; what broke it may ask for anew.
       mark?.end({ kind: this.#clientGone && this.#contentSent ? 'not-stored' : 'failed' }),
     ]);
@@ -165,12 +166,13 @@ export class StreamAnswer implements ReplySink, OpenExchange {
     }
   }
 
-  #settle(outcome: 'completed' | 'aborted' | 'cut' | 'failed'): Promise<SettleReply> {
+  #settle(outcome: 'completed' | 'aborted' | 'cut' | 'failed', workedFor: boolean): Promise<SettleReply> {
     return this.options.settlement.settle({
       outcome,
       usage: this.#usage,
       deliveredTokens: this.#delivered,
       served: this.#served,
+      workedFor,
       // Once the head is out a failure is no error status, and what was delivered is charged.
       lapses: outcome === 'completed' && !this.#clientGone && !this.options.response.headersSent,
     });

@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { REPLAY_BYTES_MAX, type ExchangeReply, type Served } from '@tunan/contracts';
 import { Fault, type Clock } from '@tunan/kernel';
 import { sendFault } from '@tunan/service-kit';
+import { wasWorkedFor } from '../domain/upstream-work.js';
 import { withCost } from '../domain/usage-json.js';
 import { beforeError } from './before-error.js';
 import type { IdempotencyMark } from './idempotency.js';
@@ -56,6 +57,7 @@ export class UnaryAnswer implements OpenExchange {
         usage,
         deliveredTokens: outputTokens,
         served,
+        workedFor: true,
         lapses: !this.#clientGone,
       };
       if (this.#clientGone) await mark?.end({ kind: 'failed' });
@@ -100,6 +102,7 @@ export class UnaryAnswer implements OpenExchange {
         usage: null,
         deliveredTokens: 0,
         served: null,
+        workedFor: wasWorkedFor(fault),
         lapses: false,
       });
     } finally {

@@ -327,6 +327,21 @@ export const describeSettlement = (open: OpenHarness): void => {
       expect(await tokensCounted()).toBe(0);
     });
 
+    // Guarantee: upstream work that nobody pays for has a limit.
+    it('counts upstream work that was not charged, and ignores it where there is a charge', async () => {
+      const nothing = aCharge(0, 0, { cost: 0n });
+      for (const [charge, unpaidTokens, counted] of [
+        [nothing, 900, 900],
+        [aCharge(100, 50, { cost: 0n, flags: ['uncharged'] }), 150, 1_050],
+        [aCharge(100, 50), 5_000, 1_200],
+      ] as const) {
+        const { hold } = await grant(store, { ceiling: 500 });
+        const settlement = aSettlement(hold, { outcome: 'failed', charge, unpaidTokens });
+        await store.settle(settlement);
+        expect(await tokensCounted()).toBe(counted);
+      }
+    });
+
     it('does not count what was not charged', async () => {
       const { hold } = await grant(store, { ceiling: 500 });
       const charge = aCharge(100, 50, { cost: 0n, flags: ['uncharged'] });

@@ -148,7 +148,7 @@ export class ReferenceStore {
     return { outcome: 'renewed', leaseMs: TEST_LIMITS.leaseMs };
   }
 
-  settle({ kind, hold, charge, lapsesAtMs, booked }: Settlement): SettlementResult {
+  settle({ kind, hold, charge, lapsesAtMs, booked, unpaidTokens }: Settlement): SettlementResult {
     const known = this.requests.get(hold.requestId);
     if (known !== undefined && known.state === kind) return this.#settled(hold.requestId, true);
     if (kind === 'lost' && (known?.state !== 'held' || known.leaseEndsMs > this.nowMs))
@@ -171,7 +171,9 @@ export class ReferenceStore {
     const overHold = charge.cost > hold.amount || charge.flags.includes('overrun');
     if (overHold && permille > former) account.factor = { permille, untilMs: this.nowMs + 24 * 3_600_000 };
     const paid = charge.cost > most && booked !== true ? overrun(charge, most, set, reach) : charge;
-    const tokens = charge.flags.includes('uncharged') ? 0 : charge.usage.prompt + charge.usage.completion;
+    const reported = charge.usage.prompt + charge.usage.completion;
+    const paidTokens = charge.flags.includes('uncharged') ? 0 : reported;
+    const tokens = paid.cost > 0n ? paidTokens : (unpaidTokens ?? paidTokens);
     this.requests.set(hold.requestId, {
       hold: { ...hold, admittedAtMs: known?.hold.admittedAtMs ?? hold.admittedAtMs },
       lowered: false,

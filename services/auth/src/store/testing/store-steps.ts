@@ -96,6 +96,7 @@ const ending = {
   prompt: fc.nat(900),
   completion: fc.nat(900),
   isUncharged: sometimes(6),
+  isWorkedFor: fc.boolean(),
   lapsesInMs: fc.oneof(
     { weight: 9, arbitrary: fc.constant(null) },
     { weight: 1, arbitrary: fc.constantFrom(0, 1_000, 5_000) },
@@ -104,11 +105,12 @@ const ending = {
 
 /** A request ends in one way, however often and by whomever it is settled as `final`. */
 const settlementOf = (world: StoreWorld, hold: Hold, facts: Facts<typeof ending>): Settlement => {
-  const { kind, prompt, completion, isUncharged, lapsesInMs } = facts;
+  const { kind, prompt, completion, isUncharged, isWorkedFor, lapsesInMs } = facts;
   const settlement = aSettlement(hold, {
     kind,
     outcome: kind === 'lost' ? 'lost' : isUncharged ? 'failed' : 'completed',
     charge: aCharge(prompt, completion, isUncharged ? { cost: 0n, flags: ['uncharged'] } : {}),
+    unpaidTokens: isUncharged && isWorkedFor ? prompt + completion : undefined,
   });
   if (kind === 'lost') return settlement;
   const final = world.finals.get(hold.requestId) ?? settlement;
