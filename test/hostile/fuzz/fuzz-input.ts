@@ -8,6 +8,8 @@ import { changedBody } from './mutate-json.js';
 export interface FuzzInput {
   /** What was done to a right request. */
   readonly kind: string;
+  /** Where it ends is plain, so an answer is due however wrong it is. */
+  readonly whole: boolean;
   readonly bytes: Buffer;
 }
 
@@ -226,32 +228,34 @@ export const fuzzInput = (keys: readonly string[]): fc.Arbitrary<FuzzInput> => {
     .map(([method, target, version, line]) =>
       Buffer.from(`${method} ${target} ${version}\r\nHost: a\r\n${line}\r\n`, 'latin1'),
     );
-  const chunks = fc
-    .tuple(
-      changedBody,
-      key,
-      fc.integer({ min: 1, max: 64 }),
-      fc.constantFrom('', '', ';a=b', ';"', ' ', ';x=\t'),
-      fc.option(damage(2)),
-    )
-    .map(([body, line, size, extension, hurt]) => {
-      const framed = inChunks(Buffer.from(body.text), size, extension);
-      const start = Buffer.from(`${head(pathOf(body), line)}Transfer-Encoding: chunked\r\n\r\n`, 'latin1');
-      return Buffer.concat([start, hurt === null ? framed : hurt(framed)]);
-    });
+  const chunked = (hurt: fc.Arbitrary<(bytes: Buffer) => Buffer>): fc.Arbitrary<Buffer> =>
+    fc
+      .tuple(
+        changedBody,
+        key,
+        fc.integer({ min: 1, max: 64 }),
+        fc.constantFrom('', '', ';a=b', ';"', ' ', ';x=\t'),
+        hurt,
+      )
+      .map(([body, line, size, extension, hurtBytes]) => {
+        const start = `${head(pathOf(body), line)}Transfer-Encoding: chunked\r\n\r\n`;
+        const framed = inChunks(Buffer.from(body.text), size, extension);
+        return Buffer.concat([Buffer.from(start, 'latin1'), hurtBytes(framed)]);
+      });
   const anywhere = fc.tuple(members, damage(4)).map(([bytes, hurt]) => hurt(bytes));
   const pipelined = fc.tuple(requestLine, members, anywhere).map((parts) => Buffer.concat(parts));
   const noise = fc.uint8Array({ minLength: 1, maxLength: 300 }).map((array) => Buffer.from(array));
-  const named = (kind: string, weight: number, bytes: fc.Arbitrary<Buffer>) => ({
+  const named = (kind: string, weight: number, bytes: fc.Arbitrary<Buffer>, whole = false) => ({
     weight,
-    arbitrary: bytes.map((value) => ({ kind, bytes: value })),
+    arbitrary: bytes.map((value) => ({ kind, whole, bytes: value })),
   });
   return fc.oneof(
-    named('members', 30, members),
-    named('text', 20, text),
+    named('members', 30, members, true),
+    named('text', 20, text, true),
     named('headers', 15, headers),
     named('request line', 10, requestLine),
-    named('chunks', 10, chunks),
+    named('chunks', 5, chunked(fc.constant((bytes) => bytes)), true),
+    named('damaged chunks', 5, chunked(damage(2))),
     named('anywhere', 10, anywhere),
     named('pipelined', 3, pipelined),
     named('noise', 2, noise),
