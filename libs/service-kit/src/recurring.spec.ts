@@ -5,7 +5,7 @@ import { Recurring } from './recurring.js';
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe('Recurring', () => {
-  const setUp = (task: () => Promise<void>) => {
+  const setUp = (task: (stopping: AbortSignal) => Promise<void>) => {
     const clock = new TestClock();
     const errors: unknown[] = [];
     const recurring = new Recurring(clock, task, {
@@ -59,6 +59,24 @@ describe('Recurring', () => {
     await pass(100);
     expect(runs).toBe(before + 1);
     await recurring.stop();
+  });
+
+  it('tells a task that is under way that it is to end', async () => {
+    let told = false;
+    const { recurring } = setUp(
+      (stopping) =>
+        new Promise((resolve) => {
+          stopping.addEventListener('abort', () => {
+            told = true;
+            resolve();
+          });
+        }),
+    );
+    recurring.start();
+    await turn();
+    expect(told).toBe(false);
+    await recurring.stop();
+    expect(told).toBe(true);
   });
 
   it('never does its task twice at once, and waits for it when it stops', async () => {

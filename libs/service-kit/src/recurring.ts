@@ -14,12 +14,13 @@ export interface RecurringOptions {
 export class Recurring {
   #cancel: CancelTimer | undefined;
   #running: Promise<void> = Promise.resolve();
-  #stopped = false;
+  readonly #stopping = new AbortController();
   #failures = 0;
 
   constructor(
     private readonly clock: Clock,
-    private readonly task: () => Promise<void>,
+    /** Is told by the signal that it is to end; a long one looks at it now and then. */
+    private readonly task: (stopping: AbortSignal) => Promise<void>,
     private readonly options: RecurringOptions,
   ) {}
 
@@ -29,20 +30,20 @@ export class Recurring {
 
   /** Resolves when the task, if it is under way, is done. It is not begun again. */
   async stop(): Promise<void> {
-    this.#stopped = true;
+    this.#stopping.abort();
     this.#cancel?.();
     await this.#running;
   }
 
   async #run(): Promise<void> {
     try {
-      await this.task();
+      await this.task(this.#stopping.signal);
       this.#failures = 0;
     } catch (error) {
       this.#failures += 1;
       this.options.onError(error);
     }
-    if (this.#stopped) return;
+    if (this.#stopping.signal.aborted) return;
     this.#cancel = this.clock.after(this.#pauseMs(), () => {
       this.#running = this.#run();
     });

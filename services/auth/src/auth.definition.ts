@@ -12,6 +12,7 @@ import { authModule, type AuthContext } from './auth.module.js';
 import { AuthService } from './auth.service.js';
 import { Catalogs } from './catalogs.js';
 import { LeaseSweeper } from './lease-sweeper.js';
+import { purgeAnswers } from './purge-answers.js';
 import { StoreReconciliation } from './store-reconciliation.js';
 import { IdempotentAnswers } from './ports/idempotent-answers.js';
 import { StoreRepair } from './store-repair.js';
@@ -85,9 +86,8 @@ const open = ({ config, clock, dataDir, mode, logger }: AuthContext, metrics: Au
   );
 };
 
-/** How often answers that are kept for a day are looked through, and how many leave in one statement. */
+/** How often answers that are kept for a day are looked through. */
 const ANSWERS_PURGE_INTERVAL_MS = 60_000;
-const ANSWERS_PURGED_MAX = 1_000;
 
 /** What auth does unasked. Neither Postgres nor billing has to be there for it to start. */
 const choresOf = (
@@ -101,7 +101,12 @@ const choresOf = (
 ): readonly Recurring[] => {
   const postgres = health.dependency('postgres');
   const catalog = health.dependency('catalog');
-  const chore = (name: string, intervalMs: number, task: () => Promise<void>, backOffMaxMs = 0): Recurring =>
+  const chore = (
+    name: string,
+    intervalMs: number,
+    task: (stopping: AbortSignal) => Promise<void>,
+    backOffMaxMs = 0,
+  ): Recurring =>
     new Recurring(clock, task, {
       intervalMs,
       backOffMaxMs,
@@ -129,15 +134,17 @@ const choresOf = (
       metrics.swept.inc({ kind: 'lost' }, lost);
       metrics.swept.inc({ kind: 'tombstone' }, purged);
     }),
-    chore('answers', ANSWERS_PURGE_INTERVAL_MS, async () => {
-      while ((await answers.purge(ANSWERS_PURGED_MAX)) === ANSWERS_PURGED_MAX);
-    }),
+    chore(
+      'answers',
+      ANSWERS_PURGE_INTERVAL_MS,
+      async (stopping) => void (await purgeAnswers(answers, stopping)),
+    ),
     chore(
       'repair',
       config.AUTH_REPAIR_INTERVAL_MS,
-      async () => {
+      async (stopping) => {
         if (catalogs.active === undefined) return;
-        metrics.repairedAccounts.inc(await repair.run());
+        metrics.repairedAccounts.inc(await repair.run(stopping));
       },
       config.AUTH_BACK_OFF_MAX_MS,
     ),

@@ -86,4 +86,13 @@ describe('StoreRepair', () => {
     expect(new Set(refreshed.flat())).toEqual(new Set(ids));
     expect(await repair.run()).toBe(0);
   });
+
+  // Guarantee: a stop does not wait until every account of a large store is read.
+  it('ends between two pages when it is stopped', async () => {
+    for (let index = 0; index < 2_300; index += 1) await heat(store, { accountId: `acc_${index}` });
+    await store.admit(anAdmission({ accountId: 'acc_cold' }));
+    repair.readAllAgain();
+    expect(await repair.run(AbortSignal.abort())).toBe(1_000);
+    expect(refreshed.map((page) => page.length)).toEqual([1_000]);
+  });
 });

@@ -32,11 +32,13 @@ export class StoreRepair {
   /**
    * One round: accounts with a charge that has been pending for long, a page of them in turn, and cold accounts that were asked for; the first
    * round, and the one after `readAllAgain`, begins with every account that the store knows.
+   * @param stopping the round ends early, between two pages
    * @returns number of accounts that were read
    * @throws Fault
    */
-  async run(): Promise<number> {
-    const all = this.#allUnread ? await this.#readAll() : 0;
+  async run(stopping?: AbortSignal): Promise<number> {
+    const all = this.#allUnread ? await this.#readAll(stopping) : 0;
+    if (stopping?.aborted) return all;
     const { events: stale, next } = await this.store.stalePending(this.staleMs, this.#staleCursor, BATCH);
     this.#staleCursor = next;
     const wanted = await this.store.takeWanted(BATCH);
@@ -45,7 +47,7 @@ export class StoreRepair {
     return all + accountIds.size;
   }
 
-  async #readAll(): Promise<number> {
+  async #readAll(stopping: AbortSignal | undefined): Promise<number> {
     // Before the reads: what is asked for meanwhile is done by the next round.
     this.#allUnread = false;
     let read = 0;
@@ -55,7 +57,7 @@ export class StoreRepair {
         const { accountIds, next }: AccountPage = await this.store.accountIds(cursor, BATCH);
         if (accountIds.length > 0) await this.refresher.refresh(accountIds);
         read += accountIds.length;
-        if (next === null) break;
+        if (next === null || stopping?.aborted) break;
         cursor = next;
       }
     } catch (error) {

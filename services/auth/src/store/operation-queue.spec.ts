@@ -15,9 +15,15 @@ class FakeHost {
   readonly batches: OperationRow[][] = [];
   opened = 0;
   refuse = 0;
+  closed = 0;
+  /** Openings take until this is there. */
+  ready: Promise<void> | undefined;
   #listener: ChannelListener | undefined;
 
-  open = (listener: ChannelListener): StoreChannel => {
+  open = (listener: ChannelListener): StoreChannel | Promise<StoreChannel> =>
+    this.ready === undefined ? this.#open(listener) : this.ready.then(() => this.#open(listener));
+
+  #open(listener: ChannelListener): StoreChannel {
     this.opened += 1;
     if (this.refuse > 0) {
       this.refuse -= 1;
@@ -27,9 +33,9 @@ class FakeHost {
     return {
       generation: `generation ${this.opened}`,
       send: (batch) => void this.batches.push(JSON.parse(batch) as OperationRow[]),
-      close: () => Promise.resolve(),
+      close: async () => void (this.closed += 1),
     };
-  };
+  }
 
   answer(...results: ResultRow[]): void {
     this.#listener!.reply({ results: JSON.stringify(results), operations: results.length, seconds: 0.001 });
@@ -151,6 +157,34 @@ describe('OperationQueue', () => {
     expect(host.batches.map((batch) => batch.length)).toEqual([1]);
     host.answer([true, '1']);
     expect(await fine).toBe(1);
+  });
+
+  // Guarantee: no thread, and no lock of the file, is left behind by a stop.
+  it('closes a host that is being opened again while it is closed', async () => {
+    const opening = Promise.withResolvers<void>();
+    host.ready = opening.promise;
+    host.die();
+    clock.advance(50);
+    let closed = false;
+    const closing = queue.close().then(() => (closed = true));
+    await turn();
+    expect(closed).toBe(false);
+    opening.resolve();
+    await closing;
+    expect([host.opened, host.closed]).toEqual([2, 1]);
+    expect((await failure(purge(1))).message).toContain('closed');
+  });
+
+  it('gives up on a host that can not be opened while it is closed', async () => {
+    const opening = Promise.withResolvers<void>();
+    host.ready = opening.promise;
+    host.die();
+    clock.advance(50);
+    const closing = queue.close();
+    opening.reject(new Error('not yet'));
+    await closing;
+    clock.advance(60_000);
+    expect([host.opened, host.closed]).toEqual([1, 0]);
   });
 
   it('refuses calls after it was closed, and opens nothing again', async () => {

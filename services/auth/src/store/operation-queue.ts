@@ -54,6 +54,8 @@ export class OperationQueue {
   #waiting: Waiting[] = [];
   #answered = 0;
   #checking: CancelTimer | undefined;
+  #cancelReopening: CancelTimer | undefined;
+  #reopening: Promise<void> | undefined;
   #closed = false;
   readonly #listener: ChannelListener = {
     reply: (reply) => this.#reply(reply),
@@ -103,14 +105,18 @@ export class OperationQueue {
     const channel = this.#channel;
     this.#closed = true;
     this.#channel = undefined;
-    await channel?.close();
+    this.#cancelReopening?.();
+    // A host whose opening is under way has the file's lock soon: it is closed as well.
+    await Promise.all([channel?.close(), this.#reopening]);
     this.#failAll('closed');
     this.#checking?.();
   }
 
   async #connect(): Promise<void> {
-    this.#channel = await this.openChannel(this.#listener);
-    this.#generation = this.#channel.generation;
+    const channel = await this.openChannel(this.#listener);
+    if (this.#closed) return channel.close();
+    this.#channel = channel;
+    this.#generation = channel.generation;
   }
 
   #flush(): void {
@@ -154,9 +160,9 @@ export class OperationQueue {
   }
 
   #reopen(delayMs: number): void {
-    this.clock.after(delayMs, () => {
-      if (this.#closed) return;
-      this.#connect().catch(() => this.#reopen(Math.min(delayMs * 2, REOPEN_MS.most)));
+    if (this.#closed) return;
+    this.#cancelReopening = this.clock.after(delayMs, () => {
+      this.#reopening = this.#connect().catch(() => this.#reopen(Math.min(delayMs * 2, REOPEN_MS.most)));
     });
   }
 
