@@ -10,12 +10,14 @@ import {
   KeyLookup,
   LeaseSweeper,
   MemoryIdempotentAnswers,
+  StoreOrigin,
   StoreRepair,
   UsageRelay,
   type AccountSource,
   type AdmissionStore,
   type AuthMetrics,
   type MemoryCatalogSource,
+  type StoreRegister,
 } from '@tunan/auth/testing';
 import { Recurring } from '@tunan/service-kit';
 import type { Process } from './process.js';
@@ -30,6 +32,7 @@ class NoLookup extends KeyLookup {
 /** What auth reaches from its process. */
 export interface AuthPorts {
   readonly store: AdmissionStore;
+  readonly register: StoreRegister;
   readonly accounts: AccountSource;
   readonly catalogs: MemoryCatalogSource;
   readonly billing: Pick<BillingPort, 'deliver' | 'book' | 'findUsage'>;
@@ -51,7 +54,7 @@ export class AuthHost {
 
   constructor(
     process: Process,
-    { store, accounts, catalogs: source, billing }: AuthPorts,
+    { store, register, accounts, catalogs: source, billing }: AuthPorts,
     metrics: AuthMetrics,
     random: () => number,
   ) {
@@ -68,6 +71,7 @@ export class AuthHost {
       onDelivered: ignore,
       onError: ignore,
     });
+    const origin = new StoreOrigin(store, register, ignore);
     const sweeper = new LeaseSweeper(store, catalogs);
     const repair = new StoreRepair(store, refresher, AUTH_TIMES.staleMs);
     const keys = new KeyDirectory(new NoLookup(), [], process, { cacheMax: 1, hitMs: 0, missMs: 0 });
@@ -77,6 +81,7 @@ export class AuthHost {
       keys,
       answers: new MemoryIdempotentAnswers(process, 60_000),
       cold,
+      origin,
       refresher,
       relay,
       ledger: new BillingUsageLedger(billing, process),
@@ -99,5 +104,6 @@ export class AuthHost {
       if (catalogs.active !== undefined) await repair.run();
     });
     relay.start();
+    void origin.isFirst();
   }
 }

@@ -5,6 +5,7 @@ import {
   aKey,
   aProfile,
   MemoryCatalogSource,
+  MemoryStoreRegister,
   type AccountRecord,
   type ConfirmedVersions,
 } from '@tunan/auth/testing';
@@ -36,6 +37,7 @@ export const SNAPSHOTS: readonly [CatalogSnapshot, CatalogSnapshot] = [snapshot(
 export class Database {
   readonly ledger = new MemoryLedger();
   readonly catalogs = new MemoryCatalogSource();
+  readonly register = new MemoryStoreRegister();
   readonly accounts: AccountSource = new LedgerAccountSource(this);
   readonly publications: PublicationLog = new LedgerPublicationLog(this);
   readonly #plans = new Map<string, AccountPlan>();

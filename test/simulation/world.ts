@@ -99,7 +99,7 @@ export class World {
     this.trace = new Trace(this.time, keepTrace);
     this.database = new Database(scenario.accounts);
     const { leaseMs, tombstoneMs } = scenario;
-    const limits = { ...TEST_LIMITS, leaseMs, tombstoneMs };
+    const limits = { ...TEST_LIMITS, leaseMs, returnMs: leaseMs / 4 + 5_000, tombstoneMs };
     this.store = new MemoryAdmissionStore(this.time, limits, 'generation-0');
     this.witness = new StoreWitness(this.database, {
       onGrant: (requestId, hold) => {
@@ -247,6 +247,7 @@ export class World {
       process,
       {
         store: through(store, () => this.#watchedStore),
+        register: through(postgres, () => this.database.register),
         accounts: through(postgres, () => this.database.accounts),
         catalogs: through(postgres, () => this.database.catalogs),
         billing: through(billing, () => this.#billing!),

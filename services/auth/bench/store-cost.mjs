@@ -23,7 +23,13 @@ const open = process.argv[4] === 'inline' ? openInlineChannel : openWorkerChanne
 const folder = mkdtempSync(join(tmpdir(), 'tunan-bench-'));
 const host = {
   journal: { file: join(folder, 'admission.sqlite'), bytesMax: 8_000_000_000 },
-  limits: { leaseMs: 60_000, tombstoneMs: 3_600_000, tombstonesMax: 500_000, outboxMax: 1_000_000 },
+  limits: {
+    leaseMs: 60_000,
+    returnMs: 0,
+    tombstoneMs: 3_600_000,
+    tombstonesMax: 500_000,
+    outboxMax: 1_000_000,
+  },
 };
 const batches = { count: 0, operations: 0 };
 const store = await SqliteAdmissionStore.open((listener) => open(host, listener), new SystemClock(), {

@@ -15,6 +15,7 @@ import { LeaseSweeper } from './lease-sweeper.js';
 import { purgeAnswers } from './purge-answers.js';
 import { StoreReconciliation } from './store-reconciliation.js';
 import { IdempotentAnswers } from './ports/idempotent-answers.js';
+import { StoreOrigin } from './store-origin.js';
 import { StoreRepair } from './store-repair.js';
 import { openStore } from './store/open-store.js';
 import { UsageRelay } from './usage-relay.js';
@@ -46,6 +47,8 @@ const start = async (context: AuthContext): Promise<ServiceInstance> => {
   );
   for (const chore of chores) chore.start();
   relay.start();
+  // A question of a first start is answered before the first request needs it; else that asks again.
+  void nest.get(StoreOrigin).isFirst();
   return {
     contracts: [{ contract: authContract, implementation: nest.get(AuthService) }],
     stages: {},
@@ -60,6 +63,11 @@ const start = async (context: AuthContext): Promise<ServiceInstance> => {
   };
 };
 
+/** Whoever runs a request renews its hold so often in a lease, whether it is answered or not. */
+const RENEWALS_PER_LEASE = 4;
+/** For this process to be found, and for a renewal to arrive. */
+const RETURN_MARGIN_MS = 5_000;
+
 const open = ({ config, clock, dataDir, mode, logger }: AuthContext, metrics: AuthMetrics) => {
   if (mode !== 'embedded')
     logger.warn('the admission store is a file of this process: only one replica of auth may run');
@@ -69,6 +77,7 @@ const open = ({ config, clock, dataDir, mode, logger }: AuthContext, metrics: Au
       bytesMax: config.AUTH_STORE_BYTES_MAX,
       limits: {
         leaseMs: config.AUTH_LEASE_MS,
+        returnMs: Math.ceil(config.AUTH_LEASE_MS / RENEWALS_PER_LEASE) + RETURN_MARGIN_MS,
         tombstoneMs: config.AUTH_TOMBSTONE_MS,
         tombstonesMax: config.AUTH_TOMBSTONES_MAX,
         outboxMax: config.AUTH_OUTBOX_MAX,

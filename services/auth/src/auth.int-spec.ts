@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
@@ -129,6 +129,8 @@ describe('auth', () => {
     accountId = `acc_${uuidv7().replaceAll('-', '')}`;
     apiKey = generateApiKey();
     billing = new FakeBilling(database, () => port);
+    // As on a database of its own: the store of another test is none of this one's.
+    await database.pool.query('TRUNCATE admission_store');
     await insertRow(database.pool, 'account', {
       id: accountId,
       email: `${accountId}@example.com`,
@@ -252,6 +254,24 @@ describe('auth', () => {
     await until(async () => (await figure('tunan_auth_outbox_events')) === 0);
     expect(await balance()).toBe(BALANCE - 200_000n);
     expect((await inspect()).left).toBe(BALANCE - 200_000n);
+  });
+
+  // Guarantee: credit under running requests is not sold again because the store's disk was lost.
+  it('grants nothing on a new file in place of another, until running requests were renewed', async () => {
+    const hold = await grant();
+    await stop();
+    rmSync(dataDir, { recursive: true });
+    mkdirSync(dataDir);
+    await start();
+    await port.renew({ hold, deliveredTokens: 1 });
+    const reply = await port.admit(admission());
+    if (reply.outcome !== 'cold') throw new Error(reply.outcome);
+    expect(reply.retryAfterMs).toBeGreaterThan(1_000);
+    expect(reply.retryAfterMs).toBeLessThanOrEqual(20_000);
+    await stop();
+    // A restart does not pass for a first start.
+    await start();
+    expect(await port.admit(admission())).toMatchObject({ outcome: 'cold' });
   });
 
   it('repairs a publication that was lost', async () => {

@@ -13,6 +13,7 @@ import { BillingUsageSink } from './edges/billing-usage-sink.js';
 import { PostgresAccountSource } from './edges/postgres-account-source.js';
 import { PostgresCatalogSource } from './edges/postgres-catalog-source.js';
 import { PostgresIdempotentAnswers } from './edges/postgres-idempotent-answers.js';
+import { PostgresStoreRegister } from './edges/postgres-store-register.js';
 import { PostgresKeyLookup } from './edges/postgres-key-lookup.js';
 import { KeyDirectory } from './key-directory.js';
 import { LeaseSweeper } from './lease-sweeper.js';
@@ -20,6 +21,7 @@ import { AccountSource } from './ports/account-source.js';
 import { IdempotentAnswers } from './ports/idempotent-answers.js';
 import { UsageLedger } from './ports/usage-ledger.js';
 import { UsageSink } from './ports/usage-sink.js';
+import { StoreOrigin } from './store-origin.js';
 import { StoreReconciliation } from './store-reconciliation.js';
 import { StoreRepair } from './store-repair.js';
 import type { AdmissionStore } from './store/admission-store.js';
@@ -99,6 +101,10 @@ const upkeep = (context: AuthContext, store: AdmissionStore, metrics: AuthMetric
       (refresher: AccountRefresher) =>
         new ColdAccounts(refresher, (outcome, count) => metrics.coldLoads.inc({ outcome }, count)),
     ),
+    provide(StoreOrigin, [], () => {
+      const register = new PostgresStoreRegister(context.postgres());
+      return new StoreOrigin(store, register, failureOf(context, metrics, 'origin'));
+    }),
     provide(
       UsageRelay,
       [UsageSink],
@@ -144,12 +150,22 @@ export const authModule = (
     ...upkeep(context, store, metrics),
     provide(
       AuthService,
-      [Catalogs, KeyDirectory, IdempotentAnswers, ColdAccounts, AccountRefresher, UsageRelay, UsageLedger],
+      [
+        Catalogs,
+        KeyDirectory,
+        IdempotentAnswers,
+        ColdAccounts,
+        StoreOrigin,
+        AccountRefresher,
+        UsageRelay,
+        UsageLedger,
+      ],
       (
         catalogs: Catalogs,
         keys: KeyDirectory,
         answers: IdempotentAnswers,
         cold: ColdAccounts,
+        origin: StoreOrigin,
         refresher: AccountRefresher,
         relay: UsageRelay,
         ledger: UsageLedger,
@@ -160,6 +176,7 @@ export const authModule = (
           keys,
           answers,
           cold,
+          origin,
           refresher,
           relay,
           ledger,

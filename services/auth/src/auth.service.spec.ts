@@ -22,8 +22,10 @@ import { MemoryAdmissionStore, TEST_LIMITS } from './store/testing/memory-admiss
 import { anAccountRecord, away, MemoryAccountSource } from './testing/memory-account-source.js';
 import { aSnapshot, MemoryCatalogSource } from './testing/memory-catalog-source.js';
 import { OneKeyLookup, PEPPER } from './testing/one-key-lookup.js';
+import { MemoryStoreRegister } from './testing/memory-store-register.js';
 import { MemoryUsageLedger } from './testing/memory-usage-ledger.js';
 import { MemoryUsageSink } from './testing/memory-usage-sink.js';
+import { StoreOrigin } from './store-origin.js';
 import { UsageRelay } from './usage-relay.js';
 import { MemoryIdempotentAnswers } from './testing/memory-idempotent-answers.js';
 
@@ -85,6 +87,7 @@ describe('AuthService', () => {
       }),
       answers: new MemoryIdempotentAnswers(clock, 60_000),
       cold: new ColdAccounts(refresher, (outcome, count) => metrics.coldLoads.inc({ outcome }, count)),
+      origin: new StoreOrigin(store, new MemoryStoreRegister(), () => undefined),
       refresher,
       relay,
       ledger,

@@ -11,6 +11,7 @@ import { usageEventOfSettlement } from './domain/usage-event.js';
 import type { KeyDirectory } from './key-directory.js';
 import type { IdempotentAnswers } from './ports/idempotent-answers.js';
 import type { UsageLedger } from './ports/usage-ledger.js';
+import type { StoreOrigin } from './store-origin.js';
 import type { UsageRelay } from './usage-relay.js';
 import type { AdmissionStore } from './store/admission-store.js';
 import { within } from './within.js';
@@ -29,12 +30,13 @@ export interface AuthParts {
   readonly keys: KeyDirectory;
   readonly answers: IdempotentAnswers;
   readonly cold: ColdAccounts;
+  readonly origin: StoreOrigin;
   readonly refresher: AccountRefresher;
   readonly relay: UsageRelay;
   readonly ledger: UsageLedger;
   readonly metrics: AuthMetrics;
   readonly clock: Clock;
-  /** How long a request may wait for its cold account to be loaded. */
+  /** How long a request may wait for its cold account to be loaded, and to find out about a new file. */
   readonly coldWaitMs: number;
 }
 
@@ -167,17 +169,27 @@ export class AuthService extends AuthPort {
 
   async #admit(admission: Admission): Promise<AdmitReply> {
     const { store } = this.parts;
-    const first = await store.admit(admission);
-    if (first.outcome !== 'cold') return toReply(first);
-    const loaded = await this.#load(admission.accountId);
-    // Postgres was asked and has no such account: that is an answer about the key, not trouble of ours.
-    if (loaded === 'missing') return NO_ACCOUNT;
-    return loaded === 'loaded' ? toReply(await store.admit(admission)) : COLD;
+    let result = await store.admit(admission);
+    if (result.outcome === 'cold') {
+      const loaded = await this.#load(admission.accountId);
+      // Postgres was asked and has no such account: that is an answer about the key, not trouble of ours.
+      if (loaded === 'missing') return NO_ACCOUNT;
+      if (loaded === 'failed') return COLD;
+      result = await store.admit(admission);
+    }
+    if (result.outcome === 'incomplete' && (await this.#isFirstStore()))
+      result = await store.admit(admission);
+    return toReply(result);
   }
 
   #load(accountId: string): Promise<LoadOutcome> {
     const { cold, clock, coldWaitMs } = this.parts;
     return within(clock, coldWaitMs, cold.load(accountId), 'failed');
+  }
+
+  #isFirstStore(): Promise<boolean> {
+    const { origin, clock, coldWaitMs } = this.parts;
+    return within(clock, coldWaitMs, origin.isFirst(), false);
   }
 
   #settled(outcome: string, { flags }: Charge): void {
@@ -214,6 +226,8 @@ const toReply = (result: AdmissionResult): AdmitReply => {
       return result;
     case 'cold':
       return COLD;
+    case 'incomplete':
+      return { outcome: 'cold', retryAfterMs: result.retryAfterMs };
     case 'ended':
       throw new Fault('service_unavailable', 'The request has ended. Please retry.', {
         internal: 'admission of a request that was settled, voided or lost before',

@@ -6,6 +6,7 @@ import { ClearingIndex1764200000002 } from './1764200000002-clearing-index.js';
 import { IdempotentAnswer1764300000000 } from './1764300000000-idempotent-answer.js';
 import { AliasesOfAKey1764400000000 } from './1764400000000-aliases-of-a-key.js';
 import { IdempotentBytes1764500000000 } from './1764500000000-idempotent-bytes.js';
+import { AdmissionStore1764500000001 } from './1764500000001-admission-store.js';
 
 /** A migration: a class whose instance has a unique `name` that ends in its 13-digit timestamp. */
 export type MigrationClass = new () => MigrationInterface & { readonly name: string };
@@ -19,4 +20,5 @@ export const MIGRATIONS: readonly MigrationClass[] = [
   IdempotentAnswer1764300000000,
   AliasesOfAKey1764400000000,
   IdempotentBytes1764500000000,
+  AdmissionStore1764500000001,
 ];

@@ -37,12 +37,15 @@ import {
   type HeldRecord,
   type RequestRecord,
 } from './request-record.js';
-import { StoreTime } from './store-time.js';
+import { StoreLife } from './store-life.js';
+import type { StoreTime } from './store-time.js';
 
 /** Bounds of a store. */
 export interface StoreLimits {
   /** A hold that is not renewed for this long may be swept. */
   readonly leaseMs: number;
+  /** How long a store with a new file waits for the holds of a lost one: a renewal interval, and a margin. */
+  readonly returnMs: number;
   /** How long an ended request is remembered. */
   readonly tombstoneMs: number;
   /** Most ended requests that are remembered; beyond, those that are done the longest are forgotten early. */
@@ -64,6 +67,8 @@ const PROMPT_FACTOR_MS = 24 * 3_600_000;
 export interface StoredState {
   /** Random name of this state's unbroken history. */
   readonly generation: string;
+  /** The file is new, and holds of a lost one may not have come back yet. */
+  readonly incomplete: boolean;
   /** Outbox places up to this one are acknowledged. */
   readonly ackedSeq: number;
   readonly accounts: readonly StoredAccount[];
@@ -96,42 +101,45 @@ const accountsIn = ({ accounts, records }: StoredState): Set<string> =>
  */
 export class AdmissionState {
   readonly generation: string;
+  readonly life: StoreLife;
   readonly #book = new RequestBook();
   readonly #time: StoreTime;
   readonly #wanted = new Set<string>();
-  /** What was admitted before this was not seen by this life of the store from its beginning. */
-  readonly #openedAtMs: number;
   /** Accounts that were read since the last commit: what the file says of them may be older still. */
   #read: string[] = [];
   #ackedSeq: number;
   #lastSeq: number;
 
-  /**
-   * @param unverified accounts of whose state at rest Postgres was not read yet; they are cold. Without it all of which
-   * anything is stored
-   */
+  /** @param life the one that goes on, if memory is read again from the file that is open */
   constructor(
     clock: Clock,
     private readonly limits: StoreLimits,
     stored: StoredState,
-    readonly unverified: Set<string> = accountsIn(stored),
+    life?: StoreLife,
   ) {
     this.generation = stored.generation;
     this.#ackedSeq = stored.ackedSeq;
     this.#lastSeq = stored.ackedSeq;
     const records = stored.records.toSorted((a, b) => atMsOf(a) - atMsOf(b) || seqOf(a) - seqOf(b));
     const latest = records.at(-1);
-    this.#time = new StoreTime(clock, latest === undefined ? 0 : atMsOf(latest));
-    this.#openedAtMs = this.#time.nowMs();
+    const latestMs = latest === undefined ? 0 : atMsOf(latest);
+    const returnMs = stored.incomplete ? limits.returnMs : 0;
+    this.life = life ?? new StoreLife(clock, latestMs, returnMs, accountsIn(stored));
+    this.#time = this.life.time;
     for (const account of stored.accounts) this.#loadAccount(account);
     for (const record of records) this.#loadRecord(record);
-    for (const id of unverified) this.#book.account(id).verified = false;
+    for (const id of this.life.unverified) this.#book.account(id).verified = false;
     this.#book.takeChanges();
   }
 
   /** Outbox places up to this one are acknowledged. */
   get ackedSeq(): number {
     return this.#ackedSeq;
+  }
+
+  /** A hold that is in use may not be here. */
+  get incomplete(): boolean {
+    return this.life.incompleteMs() > 0;
   }
 
   /** What must be written before the answers of the operations since the last call may be given. */
@@ -141,7 +149,7 @@ export class AdmissionState {
 
   /** The changes that were taken are at rest. */
   committed(): void {
-    for (const accountId of this.#read) this.unverified.delete(accountId);
+    for (const accountId of this.#read) this.life.unverified.delete(accountId);
     this.#read = [];
   }
 
@@ -153,6 +161,8 @@ export class AdmissionState {
     if (!isHot(account) || !isSpendKnown(account, request.keyId, account.key(request.keyId)))
       return this.#cold(account);
     if (known !== undefined) return this.#granted(account, known, nowMs);
+    const incompleteMs = this.life.incompleteMs();
+    if (incompleteMs > 0) return { outcome: 'incomplete', retryAfterMs: incompleteMs };
     if (this.#book.outbox.size >= this.limits.outboxMax) return { outcome: 'full' };
     const decision = decide(request, account, nowMs);
     if (!decision.granted) {
@@ -262,6 +272,10 @@ export class AdmissionState {
       if (isHot(account)) this.#wanted.delete(accountId);
     }
     return true;
+  }
+
+  nothingLost(generation: string): void {
+    if (generation === this.generation) this.life.complete();
   }
 
   expiredHolds(limit: number): ExpiredHold[] {
@@ -387,12 +401,12 @@ export class AdmissionState {
    */
   #isUncertain({ kind, hold, charge }: Settlement, known: RequestRecord | undefined): boolean {
     if (kind === 'lost' || charge.cost <= hold.amount) return false;
-    return known === undefined || hold.admittedAtMs < this.#openedAtMs;
+    return known === undefined || hold.admittedAtMs < this.life.openedAtMs;
   }
 
   #verify(account: AccountState): void {
     account.verified = true;
-    if (this.unverified.has(account.id)) this.#read.push(account.id);
+    if (this.life.unverified.has(account.id)) this.#read.push(account.id);
   }
 
   #loadRecord(record: RequestRecord): void {

@@ -16,6 +16,8 @@ export type AdmissionResult =
   | ({ readonly outcome: 'denied' } & Omit<Denial, 'granted'>)
   /** The account has no hot state; it is now among those asked for. */
   | { readonly outcome: 'cold' }
+  /** The store's file is new, and credit under running requests may not be set aside here yet. */
+  | { readonly outcome: 'incomplete'; readonly retryAfterMs: number }
   /** The request was settled, voided or lost before: it must not run. */
   | { readonly outcome: 'ended' }
   /** The outbox is at its cap: nothing more may be sold until usage events can leave. */

@@ -39,6 +39,9 @@ export abstract class AdmissionStore {
    * Decides whether a request may run and sets its credit aside. Denials come in this order: key and account status,
    * model, key cap, requests, concurrency, credit, tokens; a denied request counts nowhere. Idempotent by request
    * id: a request that holds gets the same answer again, one that has ended gets `ended`.
+   *
+   * A store whose content was lost grants nothing until whoever runs a request has had the time to renew its hold,
+   * which recreates it: the answer is `incomplete`. So is that of a store that is new, until {@link nothingLost}.
    */
   abstract admit(admission: Admission): Promise<AdmissionResult>;
 
@@ -91,6 +94,11 @@ export abstract class AdmissionStore {
    * @returns false, and nothing was taken, if the store has another generation by now: read Postgres again
    */
   abstract publish(publications: readonly Publication[], readUnder: string | null): Promise<boolean>;
+
+  /**
+   * The store of this generation had none before it, so no hold can be missing. No effect on another generation.
+   */
+  abstract nothingLost(generation: string): Promise<void>;
 
   /** Holds whose lease has run out, longest first. No lease runs out within one lease of the store's opening. */
   abstract expiredHolds(limit: number): Promise<readonly ExpiredHold[]>;

@@ -5,6 +5,8 @@ import type { Changes } from '../domain/request-book.js';
 export interface Commit extends Changes {
   /** Outbox places up to this one are acknowledged. */
   readonly ackedSeq: number;
+  /** Holds of a lost file may not have come back yet. Once they have, they have for good. */
+  readonly incomplete: boolean;
   /** The batch contains a settlement: it must survive the loss of power. */
   readonly durable: boolean;
 }

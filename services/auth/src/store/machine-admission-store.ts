@@ -60,6 +60,10 @@ export abstract class MachineAdmissionStore extends AdmissionStore {
     return this.#patient('publish', publications, readUnder);
   }
 
+  override nothingLost(generation: string): Promise<void> {
+    return this.#patient('nothingLost', generation);
+  }
+
   override expiredHolds(limit: number): Promise<readonly ExpiredHold[]> {
     return this.#patient('expiredHolds', limit);
   }

@@ -31,6 +31,7 @@ export type Operations = Pick<
   | 'findUsage'
   | 'inspect'
   | 'publish'
+  | 'nothingLost'
   | 'expiredHolds'
   | 'readOutbox'
   | 'ackOutbox'

@@ -116,6 +116,7 @@ describe('SqliteJournal', () => {
         accounts: new Set(),
         records: new Map([[hold.requestId, held]]),
         ackedSeq: 0,
+        incomplete: true,
         durable,
       });
       return database!.prepare('PRAGMA synchronous').get()!['synchronous'];
@@ -171,7 +172,12 @@ describe('SqliteJournal', () => {
       deliveredTokens: 0,
       leaseEndsMs: 0,
     } as const;
-    const commit = { accounts: new Set([new AccountState('acc_1')]), ackedSeq: 0, durable: true };
+    const commit = {
+      accounts: new Set([new AccountState('acc_1')]),
+      ackedSeq: 0,
+      incomplete: true,
+      durable: true,
+    };
     expect(() => journal.commit({ ...commit, records: new Map([['a', broken]]) })).toThrow(TypeError);
     expect(journal.load()).toMatchObject({ generation, accounts: [], records: [] });
     const whole = { ...broken, hold: aHold() };

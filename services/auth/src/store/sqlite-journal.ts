@@ -37,6 +37,7 @@ const STATEMENTS = {
   commit: 'COMMIT',
   rollback: 'ROLLBACK',
   putMeta: upsert('meta', 'name', 'value'),
+  removeMeta: 'DELETE FROM meta WHERE name = ?',
   putAccount: upsert('account', 'id', 'body'),
   putRequest: upsert('request', 'id', 'body'),
   removeRequest: 'DELETE FROM request WHERE id = ?',
@@ -78,6 +79,7 @@ export class SqliteJournal extends Journal {
   readonly #foldRows: number;
   #logRows = 0;
   #ackedSeq = 0;
+  #incomplete = false;
   #durable = true;
 
   /** @throws StoreLockedError if another process has the file open */
@@ -95,6 +97,7 @@ export class SqliteJournal extends Journal {
     const format = meta.get('format');
     if (format !== FORMAT)
       throw new Error(`the admission store has format ${format}, this version reads ${FORMAT}`);
+    this.#incomplete = meta.has(INCOMPLETE);
     const records = new Map<string, RequestRecord>();
     for (const [id, body] of this.#table('SELECT id, body FROM request', 'id'))
       records.set(id, recordFromRow(JSON.parse(body)));
@@ -105,6 +108,7 @@ export class SqliteJournal extends Journal {
     }
     return {
       generation: meta.get('generation')!,
+      incomplete: this.#incomplete,
       ackedSeq: this.#ackedSeq,
       accounts: [...this.#table('SELECT id, body FROM account', 'id').values()].map(
         (body) => exactParse(body) as StoredAccount,
@@ -114,8 +118,9 @@ export class SqliteJournal extends Journal {
   }
 
   override commit(change: Commit): void {
-    const { accounts, records, ackedSeq, durable } = change;
-    if (accounts.size === 0 && records.size === 0 && ackedSeq === this.#ackedSeq) return;
+    const { accounts, records, ackedSeq, incomplete, durable } = change;
+    const same = ackedSeq === this.#ackedSeq && incomplete === this.#incomplete;
+    if (accounts.size === 0 && records.size === 0 && same) return;
     this.#synchronise(durable);
     const { begin, commit, rollback } = this.#statements;
     begin.run();
@@ -128,14 +133,16 @@ export class SqliteJournal extends Journal {
       throw error;
     }
     this.#ackedSeq = ackedSeq;
+    this.#incomplete = incomplete;
   }
 
   override close(): void {
     this.#database.close();
   }
 
-  #write({ accounts, records, ackedSeq }: Commit): void {
-    const { putAccount, append } = this.#statements;
+  #write({ accounts, records, ackedSeq, incomplete }: Commit): void {
+    const { removeMeta, putAccount, append } = this.#statements;
+    if (this.#incomplete && !incomplete) removeMeta.run(INCOMPLETE);
     for (const { id, ledger, profile, promptFactor } of accounts)
       putAccount.run(id, exactStringify({ id, ledger, profile, promptFactor }));
     for (const [id, record] of records) this.#unfolded.set(id, record);
@@ -194,6 +201,9 @@ export class SqliteJournal extends Journal {
 
 const REMOVED = 'removed';
 
+/** In a new file, until it is known to have every hold: a start in between has to wait again. */
+const INCOMPLETE = 'incomplete';
+
 /** What the log says of one request: its record, or that it was forgotten. */
 type LogRow = RecordRow | readonly [typeof REMOVED, requestId: string];
 
@@ -212,7 +222,8 @@ const open = (database: DatabaseSync, file: string, bytesMax: number): DatabaseS
       'INSERT INTO meta(name, value) VALUES(?, ?) ON CONFLICT(name) DO NOTHING',
     );
     insert.run('format', FORMAT);
-    insert.run('generation', randomUUID());
+    const { changes: isNew } = insert.run('generation', randomUUID());
+    if (isNew) insert.run(INCOMPLETE, '1');
     database.exec(`COMMIT; PRAGMA max_page_count = ${Math.max(1, Math.floor(bytesMax / PAGE_BYTES))}`);
     return database;
   } catch (error) {

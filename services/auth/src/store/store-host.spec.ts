@@ -80,6 +80,31 @@ describe('StoreHost', () => {
     expect(admit()).toBe('denied');
   });
 
+  // Guarantee: a full disk for a moment makes no answer of before it fail: it is the same store on the same file.
+  it('goes on with its life after a failed commit: what it admitted before is settled above the hold', () => {
+    const hold = grant();
+    journal.failNext(1);
+    host.run([row('void', 'request-x', ACCOUNT, true)]);
+    const above = aSettlement(hold, { charge: { ...aSettlement(hold).charge, cost: hold.amount + 1n } });
+    expect(host.apply('settle', [above])).toMatchObject({
+      outcome: 'settled',
+      charge: { cost: hold.amount + 1n },
+    });
+  });
+
+  it('does not begin to wait for the holds of a lost file again after a failed commit', () => {
+    const clock = new TestClock();
+    journal = new MemoryJournal();
+    host = new StoreHost(clock, { ...TEST_LIMITS, returnMs: 20_000 }, journal);
+    host.apply('publish', [[aPublication()], host.generation]);
+    clock.advance(19_000);
+    journal.failNext(1);
+    host.run([row('void', 'request-x', ACCOUNT, true)]);
+    expect(host.apply('admit', [anAdmission()])).toEqual({ outcome: 'incomplete', retryAfterMs: 1_000 });
+    clock.advance(1_000);
+    expect(host.apply('admit', [anAdmission()])).toMatchObject({ outcome: 'granted' });
+  });
+
   it('has a batch wait for the disk exactly if it settles', () => {
     const durable: boolean[] = [];
     class Recording extends MemoryJournal {

@@ -1,5 +1,6 @@
 import type { Clock } from '@tunan/kernel';
 import { AdmissionState, type StoreLimits } from '../domain/admission-state.js';
+import type { StoreLife } from '../domain/store-life.js';
 import type { Journal } from './journal.js';
 import { codecOf, type ArgumentsOf, type OperationName, type ResultOf } from './operation-codec.js';
 
@@ -75,20 +76,21 @@ export class StoreHost {
   }
 
   #commit(durable: boolean): void {
-    this.journal.commit({ ...this.#state.takeChanges(), ackedSeq: this.#state.ackedSeq, durable });
+    const { ackedSeq, incomplete } = this.#state;
+    this.journal.commit({ ...this.#state.takeChanges(), ackedSeq, incomplete, durable });
     this.#state.committed();
     this.#stale = false;
   }
 
   #catchUp(): void {
     if (!this.#stale) return;
-    // What was verified by an earlier commit is verified still: it is the same file.
-    this.#state = this.#load(this.#state.unverified);
+    // It is the same file: what was verified by an earlier commit is so still, and nobody but us has written to it.
+    this.#state = this.#load(this.#state.life);
     this.#stale = false;
   }
 
-  #load(unverified?: Set<string>): AdmissionState {
-    return new AdmissionState(this.clock, this.limits, this.journal.load(), unverified);
+  #load(life?: StoreLife): AdmissionState {
+    return new AdmissionState(this.clock, this.limits, this.journal.load(), life);
   }
 }
 

@@ -80,6 +80,8 @@ const RULES: { readonly [Name in OperationName]: Rule<Name> } = {
     reference.publish(publications, readUnder !== null);
     return same(true);
   },
+  // The reference has every hold from the beginning.
+  nothingLost: () => same(undefined),
   // Leases that end at the same moment may be named in any order.
   expiredHolds: (reference) => ({
     expected: reference.expired().sort(byRequest),

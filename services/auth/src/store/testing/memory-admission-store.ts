@@ -9,6 +9,7 @@ import { MemoryJournal, type JournalCopy } from './memory-journal.js';
 /** Bounds that tests use unless they say otherwise. */
 export const TEST_LIMITS: StoreLimits = {
   leaseMs: 60_000,
+  returnMs: 0,
   tombstoneMs: 3_600_000,
   tombstonesMax: 10_000,
   outboxMax: 10_000,

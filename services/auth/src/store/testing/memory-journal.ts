@@ -7,6 +7,7 @@ import { recordFromRow, recordToRow } from '../record-codec.js';
 /** A journal as it was at one moment. */
 export interface JournalCopy {
   readonly generation: string;
+  readonly incomplete: boolean;
   readonly accounts: ReadonlyMap<string, string>;
   readonly records: ReadonlyMap<string, string>;
   readonly ackedSeq: number;
@@ -17,12 +18,20 @@ export class MemoryJournal extends Journal {
   readonly #accounts: Map<string, string>;
   readonly #records: Map<string, string>;
   #ackedSeq: number;
+  #incomplete: boolean;
   #failures = 0;
   readonly #generation: string;
 
-  constructor({ generation = randomUUID(), accounts, records, ackedSeq }: Partial<JournalCopy> = {}) {
+  constructor({
+    generation = randomUUID(),
+    incomplete = true,
+    accounts,
+    records,
+    ackedSeq,
+  }: Partial<JournalCopy> = {}) {
     super();
     this.#generation = generation;
+    this.#incomplete = incomplete;
     this.#accounts = new Map(accounts);
     this.#records = new Map(records);
     this.#ackedSeq = ackedSeq ?? 0;
@@ -32,6 +41,7 @@ export class MemoryJournal extends Journal {
   copy(): JournalCopy {
     return {
       generation: this.#generation,
+      incomplete: this.#incomplete,
       accounts: new Map(this.#accounts),
       records: new Map(this.#records),
       ackedSeq: this.#ackedSeq,
@@ -46,14 +56,16 @@ export class MemoryJournal extends Journal {
   override load(): StoredState {
     return {
       generation: this.#generation,
+      incomplete: this.#incomplete,
       ackedSeq: this.#ackedSeq,
       accounts: [...this.#accounts.values()].map((body) => exactParse(body) as StoredAccount),
       records: [...this.#records.values()].map((body) => recordFromRow(JSON.parse(body))),
     };
   }
 
-  override commit({ accounts, records, ackedSeq }: Commit): void {
-    if (accounts.size === 0 && records.size === 0 && ackedSeq === this.#ackedSeq) return;
+  override commit({ accounts, records, ackedSeq, incomplete }: Commit): void {
+    const same = ackedSeq === this.#ackedSeq && incomplete === this.#incomplete;
+    if (accounts.size === 0 && records.size === 0 && same) return;
     if (this.#failures > 0) {
       this.#failures -= 1;
       throw new Error('the journal is full');
@@ -65,6 +77,7 @@ export class MemoryJournal extends Journal {
       else this.#records.set(id, JSON.stringify(recordToRow(record)));
     }
     this.#ackedSeq = ackedSeq;
+    this.#incomplete = incomplete;
   }
 
   override close(): void {}

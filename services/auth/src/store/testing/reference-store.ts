@@ -281,7 +281,7 @@ export class ReferenceStore {
    * a new process finds of an account counts only once it is read from Postgres again.
    */
   reload(opened: boolean): void {
-    this.openedMs = this.nowMs;
+    if (opened) this.openedMs = this.nowMs;
     for (const request of this.requests.values()) request.leaseEndsMs = this.nowMs + TEST_LIMITS.leaseMs;
     for (const [accountId, account] of this.accounts) {
       const { ledger, profile, factor } = account;
