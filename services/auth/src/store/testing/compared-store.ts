@@ -53,6 +53,9 @@ export class ComparedStore extends SqliteAdmissionStore implements HostObserver 
   /** What came up. */
   readonly seen = new Set<Sight>();
 
+  /** How often the store has read its journal again: its accounts may be in another order since. */
+  loads = 0;
+
   private constructor(
     queue: OperationQueue,
     private readonly host: FragileHost,
@@ -129,6 +132,7 @@ export class ComparedStore extends SqliteAdmissionStore implements HostObserver 
   }
 
   loaded(opened: boolean): void {
+    this.loads += 1;
     this.reference.reload(opened);
   }
 
