@@ -1,12 +1,14 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { readByPeer } from './read-by-peer.js';
 
 /** Asks for a replay that is cut before this byte. Stands in the user's message. */
 export const cutBefore = (offset: number): string => `cut=${offset}`;
+/** Asks for a stream that was given, by its place, instead of the recorded answer. Stands there as well. */
+export const play = (index: number): string => `play=${index}`;
 
 const CUT = /cut=(\d+)/;
-/** Pause of the upstream between the two parts, so that they do not arrive as one. */
-const PAUSE_MS = 2;
+const PLAY = /play=(\d+)/;
 
 interface Recording {
   readonly status: number;
@@ -15,19 +17,23 @@ interface Recording {
 }
 
 /**
- * An upstream that answers each path as the simulator did the first time, byte for byte, in two parts. What is played
- * is a real answer of each dialect, and only where it is cut differs.
+ * An upstream that answers each path as the simulator did the first time, or with a given stream, byte for byte, in two
+ * parts. Only where it is cut differs, and the second part is not sent before the first has been read.
  */
 export class ReplayingUpstream {
   readonly #recordings = new Map<string, Recording>();
   readonly #server: Server;
 
-  private constructor(private readonly simulatorUrl: () => string) {
+  private constructor(
+    private readonly simulatorUrl: () => string,
+    private readonly streams: readonly Buffer[],
+  ) {
     this.#server = createServer((request, response) => void this.#answer(request, response));
   }
 
-  static async start(simulatorUrl: () => string): Promise<ReplayingUpstream> {
-    const upstream = new ReplayingUpstream(simulatorUrl);
+  /** @param streams what can be asked for by its place */
+  static async start(simulatorUrl: () => string, streams: readonly Buffer[]): Promise<ReplayingUpstream> {
+    const upstream = new ReplayingUpstream(simulatorUrl, streams);
     await new Promise<void>((resolve) => upstream.#server.listen(0, '127.0.0.1', resolve));
     return upstream;
   }
@@ -52,13 +58,17 @@ export class ReplayingUpstream {
     for await (const part of request) parts.push(part as Buffer);
     const body = Buffer.concat(parts).toString();
     const path = request.url!;
-    const recording = this.#recordings.get(path) ?? (await this.#record(request, body));
+    const given = this.streams[Number(PLAY.exec(body)?.[1] ?? -1)];
+    const recording =
+      given === undefined
+        ? (this.#recordings.get(path) ?? (await this.#record(request, body)))
+        : { status: 200, contentType: 'text/event-stream', bytes: given };
     response.writeHead(recording.status, { 'content-type': recording.contentType });
     const cut = Number(CUT.exec(body)?.[1] ?? 0);
     if (cut === 0 || cut >= recording.bytes.length) return void response.end(recording.bytes);
-    response.write(recording.bytes.subarray(0, cut), () =>
-      setTimeout(() => response.end(recording.bytes.subarray(cut)), PAUSE_MS),
-    );
+    await new Promise<void>((resolve) => response.write(recording.bytes.subarray(0, cut), () => resolve()));
+    await readByPeer(request.socket);
+    response.end(recording.bytes.subarray(cut));
   }
 
   async #record(request: IncomingMessage, body: string): Promise<Recording> {

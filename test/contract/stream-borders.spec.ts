@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { STREAM_SAMPLES } from '@tunan/connector/testing';
 import { cliJson, HostProcess, tempDir } from '@tunan/testing';
-import { cutBefore, ReplayingUpstream } from './replaying-upstream.js';
+import { cutBefore, play, ReplayingUpstream } from './replaying-upstream.js';
 
 /** A model of each dialect, and where its upstream is. */
 const DIALECTS = [
@@ -14,6 +15,23 @@ const DIALECTS = [
 const SAY = 'aë你🎉\\n';
 const AT_ONCE = 8;
 
+const MODELS: Readonly<Record<string, string>> = {
+  deepseek: 'deepseek-chat',
+  qwen: 'qwen3.5-flash',
+  glm: 'glm-4-flash',
+  minimax: 'minimax-m3',
+};
+
+/** Streams in the providers' own words: reasoning, tool calls, odd ends. Every other one has the other line end. */
+const SAMPLES = STREAM_SAMPLES.map((sample, index) => {
+  const text = index % 2 === 0 ? sample.text : sample.text.replaceAll('\n', '\r\n');
+  return { ...sample, index, bytes: Buffer.from(text) };
+});
+const TOOLS = ['f', 'g', 'get_weather', 'bash'].map((name) => ({
+  type: 'function',
+  function: { name, parameters: { type: 'object', properties: {} } },
+}));
+
 describe('a stream whose upstream is cut anywhere', () => {
   const dir = tempDir();
   let upstream: ReplayingUpstream;
@@ -21,7 +39,10 @@ describe('a stream whose upstream is cut anywhere', () => {
   let apiKey: string;
 
   beforeAll(async () => {
-    upstream = await ReplayingUpstream.start(() => host.facts.simulatorUrl!);
+    upstream = await ReplayingUpstream.start(
+      () => host.facts.simulatorUrl!,
+      SAMPLES.map(({ bytes }) => bytes),
+    );
     host = await HostProcess.start({
       dataDir: dir.path,
       env: {
@@ -47,25 +68,43 @@ describe('a stream whose upstream is cut anywhere', () => {
   }, 60_000);
 
   /** The bytes of an answer; what differs from call to call by design is made the same. */
-  const streamOf = async (model: string, offset: number): Promise<string> => {
+  const streamOf = async (model: string, say: string, offset: number, more: object = {}): Promise<string> => {
     const answer = await fetch(`${host.facts.apiUrl}/chat/completions`, {
       method: 'POST',
       headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
       body: JSON.stringify({
         model,
-        messages: [{ role: 'user', content: `[[sim say="${SAY}"]] ${cutBefore(offset)}` }],
+        messages: [{ role: 'user', content: `${say} ${cutBefore(offset)}` }],
         stream: true,
         stream_options: { include_usage: true },
+        ...more,
       }),
     });
     const text = await answer.text();
     return text.replaceAll(/chatcmpl-[0-9a-f]+/g, 'chatcmpl-x').replaceAll(/"created":\d+/g, '"created":0');
   };
 
+  /** Offsets below `length` at which a cut changes what comes. */
+  const differences = async (
+    whole: string,
+    length: number,
+    at: (offset: number) => Promise<string>,
+  ): Promise<number[]> => {
+    const different: number[] = [];
+    let next = 1;
+    const work = async (): Promise<void> => {
+      for (let offset = next++; offset < length; offset = next++)
+        if ((await at(offset)) !== whole) different.push(offset);
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, work));
+    return different;
+  };
+
   it.each(DIALECTS)(
     '%s is the same for its client at every byte',
     async (model, path) => {
-      const whole = await streamOf(model, 0);
+      const say = `[[sim say="${SAY}"]]`;
+      const whole = await streamOf(model, say, 0);
       const pieces = [...whole.matchAll(/"content":("(?:[^"\\]|\\.)*")/g)].map(([, piece]) =>
         JSON.parse(piece!),
       );
@@ -73,16 +112,36 @@ describe('a stream whose upstream is cut anywhere', () => {
       expect(whole.endsWith('data: [DONE]\n\n')).toBe(true);
       expect(whole.match(/"finish_reason":"stop"/g)).toHaveLength(1);
       const length = upstream.lengthOf(path);
-      const different: number[] = [];
-      let next = 1;
-      const work = async (): Promise<void> => {
-        for (let offset = next++; offset < length; offset = next++)
-          if ((await streamOf(model, offset)) !== whole) different.push(offset);
-      };
-      await Promise.all(Array.from({ length: AT_ONCE }, work));
       expect(length).toBeGreaterThan(500);
-      expect(different).toEqual([]);
+      expect(await differences(whole, length, (offset) => streamOf(model, say, offset))).toEqual([]);
+    },
+    300_000,
+  );
+
+  it.each(SAMPLES)(
+    '$name, is the same for its client at every byte',
+    async ({ provider, index, bytes, expected }) => {
+      const at = (offset: number) => streamOf(MODELS[provider]!, play(index), offset, { tools: TOOLS });
+      const whole = await at(0);
+      const deltas = deltasOf(whole);
+      const said = (member: 'content' | 'reasoning_content') =>
+        deltas.map((delta) => delta[member] ?? '').join('');
+      expect([said('content'), said('reasoning_content')]).toEqual([expected.content, expected.reasoning]);
+      expect(deltas.flatMap(({ tool_calls: calls }) => calls ?? [])).toEqual(expected.toolCalls);
+      expect(await differences(whole, bytes.length, at)).toEqual([]);
     },
     300_000,
   );
 });
+
+interface Delta {
+  readonly content?: string | null;
+  readonly reasoning_content?: string | null;
+  readonly tool_calls?: readonly object[];
+}
+
+/** What the chunks of a stream add, in order. */
+const deltasOf = (stream: string): Delta[] =>
+  [...stream.matchAll(/^data: (\{.*\})$/gm)].flatMap(
+    ([, chunk]) => (JSON.parse(chunk!) as { choices: { delta: Delta }[] }).choices[0]?.delta ?? [],
+  );
