@@ -82,6 +82,8 @@ describe('the gateway and the images of its customers', () => {
           body: JSON.stringify({
             model,
             stream,
+            // So short that a whole answer is asked for as such.
+            max_tokens: 100,
             messages: [
               {
                 role: 'user',
