@@ -15,6 +15,8 @@ describe('StopCutter', () => {
     ['at the start', ['END'], ['END'], '', true],
     ['nowhere', ['END'], ['one EN', 'E two EN'], 'one ENE two EN', false],
     ['the first of several', ['bb', 'a'], ['xxabb'], 'xx', true],
+    ['the one that is complete first', ['acb', 'c'], ['acb'], 'a', true],
+    ['the longer of two that end together', ['c', 'bc'], ['ab', 'c'], 'a', true],
     ['a sequence that overlaps itself', ['aab'], ['aa', 'ab'], 'a', true],
   ])('cuts %s', (_name, stops, pieces, text, stopped) => {
     expect(cut(stops, pieces)).toEqual({ text, stopped });
@@ -30,9 +32,12 @@ describe('StopCutter', () => {
     fc.assert(
       fc.property(stops, fc.array(letters), (sequences, pieces) => {
         const whole = pieces.join('');
-        const places = sequences.map((stop) => whole.indexOf(stop)).filter((at) => at >= 0);
-        const ends = Math.min(whole.length, ...places);
-        expect(cut(sequences, pieces)).toEqual({ text: whole.slice(0, ends), stopped: places.length > 0 });
+        const found = sequences
+          .map((stop) => ({ at: whole.indexOf(stop), end: whole.indexOf(stop) + stop.length }))
+          .filter(({ at }) => at >= 0)
+          .sort((one, other) => one.end - other.end || one.at - other.at);
+        const text = whole.slice(0, found[0]?.at);
+        expect(cut(sequences, pieces)).toEqual({ text, stopped: found.length > 0 });
       }),
     );
   });

@@ -1,6 +1,7 @@
 /**
- * Ends a text before the first of several stop sequences, for models that can't do it themselves. The text may arrive
- * in pieces: what could be the beginning of a sequence is held back until it is known.
+ * Ends a text before a stop sequence, for models that can't do it themselves: the one that is complete first, as a model
+ * that stops by itself would; of two that end together, the longer one. The text may arrive in pieces: what could be the
+ * beginning of a sequence is held back until it is known.
  */
 export class StopCutter {
   #held = '';
@@ -38,9 +39,13 @@ export class StopCutter {
 
   #firstStop(text: string): number {
     let first = -1;
+    let firstEnd = Infinity;
     for (const stop of this.stops) {
       const at = text.indexOf(stop);
-      if (at >= 0 && (first < 0 || at < first)) first = at;
+      const end = at + stop.length;
+      if (at < 0 || end > firstEnd || (end === firstEnd && at > first)) continue;
+      first = at;
+      firstEnd = end;
     }
     return first;
   }
