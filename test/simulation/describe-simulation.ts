@@ -9,6 +9,12 @@ const FIRST_SEEDS: Readonly<Record<Topology, number>> = { 'one process': 0, 'a p
 /** In at least so many runs everything that a simulation is to meet comes up. */
 const SIGHTINGS_MIN = 10;
 
+/** But this can't: in one process who settles dies with the store that admitted, so the ledger is never asked. */
+const NEVER: Readonly<Record<Topology, readonly Sight[]>> = {
+  'one process': ['a charge that the ledger decides'],
+  'a process each': [],
+};
+
 /** Lines of the trace that a failure shows. */
 const TRACE_LINES = 60;
 
@@ -48,7 +54,10 @@ export const describeSimulation = (topology: Topology): void => {
           for (const sight of await runSeed(seed, topology)) sightings.set(sight, sightings.get(sight)! + 1);
         if (count < SEEDS) return;
         // Runs in which nothing happens prove nothing.
-        expect([...sightings].filter(([, times]) => times < SIGHTINGS_MIN)).toEqual([]);
+        const odd = [...sightings].filter(([sight, times]) =>
+          NEVER[topology].includes(sight) ? times > 0 : times < SIGHTINGS_MIN,
+        );
+        expect(odd).toEqual([]);
       },
       60_000 + count * RUN_MS,
     );
