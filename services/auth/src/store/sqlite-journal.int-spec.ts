@@ -99,16 +99,16 @@ describe('SqliteJournal', () => {
 
   // Guarantee: no settlement is missing after a loss of power. SQLite waits for the disk at a commit under FULL alone.
   it('waits for the disk at the commits that ask for it, and at no other', () => {
-    let database: DatabaseSync | undefined;
+    const opened: DatabaseSync[] = [];
     class Watched extends DatabaseSync {
       constructor(...args: ConstructorParameters<typeof DatabaseSync>) {
         super(...args);
-        // eslint-disable-next-line @typescript-eslint/no-this-alias
-        database = this;
+        opened.push(this);
       }
     }
     const journal = new SqliteJournal({ file, bytesMax: GENEROUS }, Watched);
     journal.load();
+    const [database] = opened;
     const modes = [true, false, false, true, true].map((durable) => {
       const hold = aHold();
       const held = { kind: 'held', hold, lowered: false, deliveredTokens: 0, leaseEndsMs: 0 } as const;
