@@ -6,3 +6,4 @@ export * from './fault/faults.js';
 export * from './ids.js';
 export * from './key-hmac.js';
 export * from './money.js';
+export * from './within.js';

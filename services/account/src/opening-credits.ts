@@ -1,10 +1,10 @@
 import type { BillingPort } from '@tunan/contracts';
-import { Fault, type CancelTimer, type Clock } from '@tunan/kernel';
+import { Fault, within, type CancelTimer, type Clock } from '@tunan/kernel';
 import type { Logger } from '@tunan/service-kit';
 import type { Gauge } from 'prom-client';
 import { openingEventId } from './domain/identifiers.js';
 import type { AccountStore, UnopenedAccount } from './edges/account-store.js';
-import { within } from './within.js';
+import { succeedsWithin } from './succeeds-within.js';
 
 /** Time that one post may take: the call which makes an account waits no longer for its credit. */
 const WAIT_MS = 5_000;
@@ -50,7 +50,7 @@ export class OpeningCredits {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancel?.();
-    await within(this.clock, STOP_WAIT_MS, this.#running, () => undefined);
+    await within(this.clock, STOP_WAIT_MS, this.#running, undefined);
   }
 
   #schedule(delayMs: number): void {
@@ -84,7 +84,7 @@ export class OpeningCredits {
   /** A post that was `refused` will be refused again: it waits for a person and the others go on. */
   async #attempt(account: UnopenedAccount): Promise<'posted' | 'refused' | 'away'> {
     let refused = false;
-    const posted = await within(this.clock, WAIT_MS, this.#post(account), (error) => {
+    const posted = await succeedsWithin(this.clock, WAIT_MS, this.#post(account), (error) => {
       refused = error instanceof Fault && error.spec.owner === 'client';
       const message = refused ? 'opening credit was refused' : 'opening credit is not posted yet';
       this.logger.warn({ err: error, accountId: account.accountId }, message);

@@ -2,7 +2,7 @@ import type { AuthPort } from '@tunan/contracts';
 import type { Clock } from '@tunan/kernel';
 import type { Logger } from '@tunan/service-kit';
 import type { Counter } from 'prom-client';
-import { within } from './within.js';
+import { succeedsWithin } from './succeeds-within.js';
 
 /** Time that a change has to reach the admission store before the caller is told that it has not yet. */
 const WAIT_MS = 1_000;
@@ -22,7 +22,7 @@ export class ProfileRefresh {
   /** Waits up to a second. True if the change is in effect at every edge that asks auth. */
   run(accountId: string): Promise<boolean> {
     const refresh = this.auth.refresh({ accountIds: [accountId] });
-    return within(this.clock, WAIT_MS, refresh, (error) => {
+    return succeedsWithin(this.clock, WAIT_MS, refresh, (error) => {
       this.failures.inc();
       this.logger.warn({ err: error, accountId }, 'refresh failed; the repair loop will publish the account');
     });

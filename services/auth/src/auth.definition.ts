@@ -1,5 +1,5 @@
 import { authContract, billingContract } from '@tunan/contracts';
-import { Fault } from '@tunan/kernel';
+import { Fault, within } from '@tunan/kernel';
 import {
   createNestContext,
   Recurring,
@@ -19,7 +19,6 @@ import { StoreOrigin } from './store-origin.js';
 import { StoreRepair } from './store-repair.js';
 import { openStore } from './store/open-store.js';
 import { UsageRelay } from './usage-relay.js';
-import { within } from './within.js';
 
 /** Admission, settlement, and the way of usage events to billing. */
 export const auth: ServiceDefinition<typeof authConfig> = {

@@ -1,5 +1,5 @@
 import { AuthPort, type AdmitReply, type InspectReply, type UsageEvent } from '@tunan/contracts';
-import { Fault, type Clock } from '@tunan/kernel';
+import { Fault, within, type Clock } from '@tunan/kernel';
 import type { AccountRefresher } from './account-refresher.js';
 import type { AuthMetrics } from './auth.metrics.js';
 import type { Catalogs } from './catalogs.js';
@@ -14,7 +14,6 @@ import type { UsageLedger } from './ports/usage-ledger.js';
 import type { StoreOrigin } from './store-origin.js';
 import type { UsageRelay } from './usage-relay.js';
 import type { AdmissionStore } from './store/admission-store.js';
-import { within } from './within.js';
 
 /** When to ask again for an account that is not hot yet. */
 const COLD_RETRY_MS = 1_000;

@@ -1,9 +1,8 @@
 import type { AuthPort, Publication } from '@tunan/contracts';
-import type { Clock, Nano } from '@tunan/kernel';
+import { answerWithin, type Clock, type Nano } from '@tunan/kernel';
 import type { Logger } from '@tunan/service-kit';
 import type { BillingMetrics } from './billing.metrics.js';
 import type { AccountLedger } from './domain/account-ledger.js';
-import { within } from './within.js';
 
 /** What the admission store should learn of one account after a ledger transaction. */
 export interface AccountNews {
@@ -61,7 +60,7 @@ export class AccountPublisher {
 
   async #attempt(call: () => Promise<unknown>): Promise<boolean> {
     try {
-      await within(this.clock, PUBLISH_TIMEOUT_MS, call());
+      await answerWithin(this.clock, PUBLISH_TIMEOUT_MS, 'auth', call());
       return true;
     } catch (error) {
       this.metrics.publicationFailures.inc();

@@ -1,10 +1,9 @@
 import type { AuthPort } from '@tunan/contracts';
-import type { Clock } from '@tunan/kernel';
+import { answerWithin, type Clock } from '@tunan/kernel';
 import type { Dependency } from '@tunan/service-kit';
 import type { AccountPublisher } from './account-publisher.js';
 import type { BillingMetrics } from './billing.metrics.js';
 import type { PublicationLog } from './ports/ledger.js';
-import { within } from './within.js';
 
 /** As in the contract. */
 const REFRESH_TIMEOUT_MS = 5_000;
@@ -46,7 +45,12 @@ export class RepairPublications {
       // Before the call: a batch that fails must not hold up those behind it.
       this.#afterId = atEnd ? '' : accountIds.at(-1)!;
       if (accountIds.length > 0)
-        await within(this.clock, REFRESH_TIMEOUT_MS, this.auth.refresh({ accountIds: [...accountIds] }));
+        await answerWithin(
+          this.clock,
+          REFRESH_TIMEOUT_MS,
+          'auth',
+          this.auth.refresh({ accountIds: [...accountIds] }),
+        );
       if (atEnd) return;
     }
   }

@@ -1,7 +1,6 @@
 import type { BillingPort, UsageEvent } from '@tunan/contracts';
-import { Fault, type Clock } from '@tunan/kernel';
+import { answerWithin, type Clock } from '@tunan/kernel';
 import { UsageLedger } from '../ports/usage-ledger.js';
-import { within } from '../within.js';
 
 /** A settlement waits for it, and has five seconds. */
 const TIMEOUT_MS = 3_000;
@@ -25,11 +24,6 @@ export class BillingUsageLedger extends UsageLedger {
   }
 
   async #answer(call: Promise<{ event: UsageEvent | null }>): Promise<UsageEvent | null> {
-    const reply = await within(this.clock, TIMEOUT_MS, call, undefined);
-    if (reply !== undefined) return reply.event;
-    throw new Fault('service_unavailable', 'The service is not available at the moment. Please retry.', {
-      internal: `billing: no answer in ${TIMEOUT_MS} ms`,
-      retryAfterMs: 1_000,
-    });
+    return (await answerWithin(this.clock, TIMEOUT_MS, 'billing', call)).event;
   }
 }
