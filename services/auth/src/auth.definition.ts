@@ -1,4 +1,4 @@
-import { authContract, billingContract } from '@tunan/contracts';
+import { authContract, billingContract, RENEWALS_PER_LEASE } from '@tunan/contracts';
 import { Fault, within } from '@tunan/kernel';
 import {
   createNestContext,
@@ -62,8 +62,6 @@ const start = async (context: AuthContext): Promise<ServiceInstance> => {
   };
 };
 
-/** Whoever runs a request renews its hold so often in a lease, whether it is answered or not. */
-const RENEWALS_PER_LEASE = 4;
 /** For this process to be found, and for a renewal to arrive. */
 const RETURN_MARGIN_MS = 5_000;
 

@@ -80,6 +80,12 @@ const admitReply = z.discriminatedUnion('outcome', [
 ]);
 export type AdmitReply = z.output<typeof admitReply>;
 
+/**
+ * Who runs a request renews its hold so often within a lease, whether it is answered or not: one renewal that is lost does
+ * not end it, and a store that has lost its file knows after how long every hold has come back.
+ */
+export const RENEWALS_PER_LEASE = 4;
+
 const renewReply = z.discriminatedUnion('outcome', [
   z.object({ outcome: z.literal('renewed'), leaseMs: count }),
   /** The request was settled meanwhile: its stream must end. */

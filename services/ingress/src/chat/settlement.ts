@@ -1,5 +1,6 @@
-import type { AuthPort } from '@tunan/contracts';
 import {
+  RENEWALS_PER_LEASE,
+  type AuthPort,
   type Hold,
   type Limits,
   type LimitState,
@@ -59,8 +60,7 @@ export class Settlement {
     this.#grantedMs = clock.monotonicMs();
     this.#limits = limits;
     this.#limitsAtMs = this.#grantedMs;
-    // Four renewals fit into a lease, so that one that is lost does not end it.
-    this.#renewAfterMs = leaseMs / 4;
+    this.#renewAfterMs = leaseMs / RENEWALS_PER_LEASE;
     this.#renewAtMs = this.#grantedMs + this.#renewAfterMs;
   }
 
