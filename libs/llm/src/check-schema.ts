@@ -1,5 +1,6 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
-import { plainSchema } from './plain-schema.js';
+import { plainSchema, SCHEMAS_BY_NAME } from './plain-schema.js';
+import { fragmentOf, schemaAt } from './schema-reference.js';
 
 /** Largest schema that is accepted, in bytes of JSON. */
 export const SCHEMA_BYTES_MAX = 100 * 1024;
@@ -31,14 +32,6 @@ const SCHEMA_KEYWORDS = new Set([
   'then',
   'unevaluatedItems',
   'unevaluatedProperties',
-]);
-/** Keywords whose value has a schema per name. */
-const SCHEMA_MAP_KEYWORDS = new Set([
-  '$defs',
-  'definitions',
-  'dependentSchemas',
-  'patternProperties',
-  'properties',
 ]);
 const REFERENCES = ['$ref', '$dynamicRef', '$recursiveRef'];
 const ANCHORS = ['$anchor', '$dynamicAnchor'];
@@ -113,11 +106,10 @@ class Inspection {
     this.#note(schema as Json);
     for (const [keyword, value] of Object.entries(schema)) {
       if (typeof value !== 'object' || value === null) continue;
-      if (SCHEMA_KEYWORDS.has(keyword) || SCHEMA_MAP_KEYWORDS.has(keyword)) {
-        if (SCHEMA_MAP_KEYWORDS.has(keyword) || Array.isArray(value))
-          for (const inner of Object.values(value)) this.#visit(inner, depth + 1);
-        else this.#visit(value, depth + 1);
-      }
+      const byName = SCHEMAS_BY_NAME.has(keyword);
+      if (!byName && !SCHEMA_KEYWORDS.has(keyword)) continue;
+      const inner = byName || Array.isArray(value) ? Object.values(value) : [value];
+      for (const one of inner) this.#visit(one, depth + 1);
     }
   }
 
@@ -136,26 +128,15 @@ class Inspection {
   }
 
   #resolve(reference: string): void {
-    const fragment = decodeFragment(reference);
-    if (fragment === '' || this.#anchors.has(fragment)) return;
-    let target: unknown = fragment.startsWith('/') ? this.root : undefined;
-    for (const token of fragment.split('/').slice(1)) {
-      const name = token.replaceAll('~1', '/').replaceAll('~0', '~');
-      if (typeof target !== 'object' || target === null || !Object.hasOwn(target, name)) target = undefined;
-      else target = (target as Json)[name];
-    }
+    const fragment = fragmentOf(reference);
+    if (fragment === undefined)
+      throw new SchemaError(`The schema is not valid: '${reference}' is no reference.`);
+    if (this.#anchors.has(fragment)) return;
+    const target = schemaAt(this.root, fragment);
     if (!isObject(target) && typeof target !== 'boolean')
       throw new SchemaError(`The schema is not valid: can't resolve the reference '${reference}'.`);
   }
 }
-
-const decodeFragment = (reference: string): string => {
-  try {
-    return decodeURIComponent(reference.slice(1));
-  } catch {
-    throw new SchemaError(`The schema is not valid: '${reference}' is no reference.`);
-  }
-};
 
 /** Only how it is written: how long it may run is bounded where it runs. */
 const checkPattern = (pattern: string): void => {

@@ -4,6 +4,7 @@ export * from './chat.js';
 export * from './check-schema.js';
 export * from './chunk-encoder.js';
 export * from './schema-judge.js';
+export * from './schema-reference.js';
 export * from './sse-reader.js';
 export * from './token-estimate.js';
 export * from './usage.js';

@@ -23,8 +23,14 @@ const LEFT_OUT = new Set([
 ]);
 /** Keywords whose value is data. */
 const DATA = new Set(['const', 'default', 'enum', 'examples']);
-/** Keywords whose members have names of the author's. */
-const NAMED = new Set(['$defs', 'definitions', 'dependentSchemas', 'patternProperties', 'properties']);
+/** Keywords whose value has a schema for each name of the author's. */
+export const SCHEMAS_BY_NAME = new Set([
+  '$defs',
+  'definitions',
+  'dependentSchemas',
+  'patternProperties',
+  'properties',
+]);
 
 /**
  * A copy of a schema without its names and in the words of draft 2020-12 alone. Recursion is bounded by the depth of the
@@ -43,7 +49,7 @@ export const plainSchema = (schema: unknown): unknown => {
 
 const plainMember = (keyword: string, value: unknown): unknown => {
   if (DATA.has(keyword)) return value;
-  if (!NAMED.has(keyword) || typeof value !== 'object' || value === null || Array.isArray(value))
+  if (!SCHEMAS_BY_NAME.has(keyword) || typeof value !== 'object' || value === null || Array.isArray(value))
     return plainSchema(value);
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, plainSchema(inner)]));
 };

@@ -1,3 +1,5 @@
+import { fragmentOf, schemaAt } from '@tunan/llm';
+
 type Schema = Readonly<Record<string, unknown>>;
 
 /** References that are followed; a root behind more of them is taken for anything. */
@@ -26,13 +28,8 @@ const rootCanBeObject = (schema: unknown, root: unknown, steps: number): boolean
 const isObject = (value: unknown): value is Schema =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** The schema at a local reference (`#/$defs/a`); undefined if there is none. */
-const referred = ($ref: string, root: unknown): unknown => {
-  if (!$ref.startsWith('#')) return undefined;
-  let at: unknown = root;
-  for (const step of $ref.slice(1).split('/').filter(Boolean)) {
-    const key = step.replaceAll('~1', '/').replaceAll('~0', '~');
-    at = typeof at === 'object' && at !== null ? (at as Schema)[key] : undefined;
-  }
-  return at;
+/** What is at a local reference; undefined if there is nothing, or it is by a name and not by its place. */
+const referred = (reference: string, root: unknown): unknown => {
+  const fragment = fragmentOf(reference);
+  return fragment === undefined ? undefined : schemaAt(root, fragment);
 };
