@@ -4,7 +4,7 @@ import type { Dialect } from './dialect.js';
 import { FILTERED_USAGE, isFailure, readFinishReason, shownReason } from './finish-reason.js';
 import { readLogprobs } from './stream-decoder.js';
 import { readToolCalls, type ToolCallOptions } from './tool-calls.js';
-import { providerFault, readErrorObject, vendorFault, type VendorError } from './vendor-error.js';
+import { providerFault, readErrorObject, vendorFault } from './vendor-error.js';
 import { parseVendorJson } from './vendor-json.js';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -18,11 +18,18 @@ export interface DecodedAnswer {
   readonly impossibleUsage: unknown;
 }
 
+/** The JSON of an answer. */
+export interface AnswerJson {
+  readonly json: Json;
+  /** It says that the answer was filtered, and nothing else. */
+  readonly filtered: boolean;
+}
+
 /**
  * Reads the JSON of an answer.
  * @throws Fault if it is none, or carries a failure; that the answer was filtered is none
  */
-export const readAnswerJson = (dialect: Dialect, body: Buffer): Json => {
+export const readAnswerJson = (dialect: Dialect, body: Buffer): AnswerJson => {
   const text = body.toString();
   // A provider that held the connection open with blank lines and never began.
   if (text.trim() === '') throw providerFault('upstream_overloaded', `${dialect.id}: an empty answer`);
@@ -35,21 +42,18 @@ export const readAnswerJson = (dialect: Dialect, body: Buffer): Json => {
   if (typeof value !== 'object' || value === null)
     throw providerFault('upstream_error', `${dialect.id}: not an object`);
   const json = value as Json;
-  const error = errorIn(dialect, json);
+  const error = (json['error'] == null ? null : readErrorObject(200, json)) ?? dialect.inBandError(json);
   if (error !== null && !dialect.filtersAnswer(error)) throw vendorFault(dialect.id, error, dialect.classify);
-  return json;
+  return { json, filtered: error !== null };
 };
-
-const errorIn = (dialect: Dialect, json: Json): VendorError | null =>
-  (json['error'] == null ? null : readErrorObject(200, json)) ?? dialect.inBandError(json);
 
 /**
  * Reads a whole chat answer.
  * @throws Fault if it is none, or a failure
  */
 export const decodeAnswer = (dialect: Dialect, body: Buffer, calls: ToolCallOptions): DecodedAnswer => {
-  const json = readAnswerJson(dialect, body);
-  if (errorIn(dialect, json) !== null) return filteredAnswer(json);
+  const { json, filtered } = readAnswerJson(dialect, body);
+  if (filtered) return filteredAnswer(json);
   const choice: unknown = Array.isArray(json['choices']) ? json['choices'][0] : undefined;
   const message = typeof choice === 'object' && choice !== null ? (choice as Json)['message'] : undefined;
   if (typeof message !== 'object' || message === null)
@@ -59,7 +63,6 @@ export const decodeAnswer = (dialect: Dialect, body: Buffer, calls: ToolCallOpti
   if (isFailure(end)) throw providerFault(end, `${dialect.id}: finish reason ${String(word)}`);
   const said = message as Json;
   const toolCalls = readToolCalls(said['tool_calls'], calls);
-  const filtered = dialect.flagsFiltered(json);
   const usage = readUsage(json['usage']);
   return {
     answer: {
@@ -68,7 +71,7 @@ export const decodeAnswer = (dialect: Dialect, body: Buffer, calls: ToolCallOpti
       refusal: text(said['refusal']),
       toolCalls,
       logprobs: readLogprobs(logprobs),
-      finishReason: filtered ? 'content_filter' : shownReason(end, toolCalls.length),
+      finishReason: dialect.flagsFiltered(json) ? 'content_filter' : shownReason(end, toolCalls.length),
     },
     usage,
     impossibleUsage: usage?.impossible === true ? json['usage'] : undefined,

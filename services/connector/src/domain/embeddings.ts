@@ -50,7 +50,7 @@ export const encodeEmbeddingsCall = (
  * @throws Fault if any is missing
  */
 export const decodeEmbeddings = (dialect: Dialect, body: Buffer, inputs: number): DecodedEmbeddings => {
-  const json = readAnswerJson(dialect, body);
+  const { json } = readAnswerJson(dialect, body);
   const data: unknown = json['data'];
   if (!Array.isArray(data) || data.length !== inputs)
     throw providerFault('upstream_error', `${dialect.id}: vectors are missing`);

@@ -14,6 +14,11 @@ import { choiceOf, planTools } from './tool-plan.js';
 export interface EncodedChat {
   /** The bytes to send: the text of a large prompt would else stay in memory twice until it is answered. */
   readonly body: Buffer;
+  /**
+   * The answer is asked for as a stream: also where the client wants it whole, if a stop sequence is cut here, because
+   * that is the end of the provider's work too, and only a stream can be ended.
+   */
+  readonly stream: boolean;
   /** Stop sequences that have to be cut here. */
   readonly localStops: readonly string[];
   /** Tool calls that the client may see. */
@@ -70,8 +75,9 @@ export const encodeChat = (
   body[dialect.ceiling.field(call.upstreamModel)] = Math.min(call.ceiling, dialect.ceiling.max);
   if (call.thinking !== null) Object.assign(body, dialect.thinking(call.thinking));
   Object.assign(body, dialect.extra(request, call));
-  body['stream'] = call.stream;
-  if (call.stream && dialect.asksForUsage) body['stream_options'] = { include_usage: true };
+  const stream = call.stream || localStops.length > 0;
+  body['stream'] = stream;
+  if (stream && dialect.asksForUsage) body['stream_options'] = { include_usage: true };
   const instructions = [
     tools.instruct,
     format.instruct,
@@ -86,6 +92,7 @@ export const encodeChat = (
   );
   return {
     body: Buffer.from(JSON.stringify(body)),
+    stream,
     localStops,
     toolCallsMax: single && !parallel ? 1 : Number.MAX_SAFE_INTEGER,
     toolNames: naming,

@@ -144,14 +144,10 @@ export class ProviderStage extends ExchangeHandler {
   }
 
   async #unary(exchange: Exchange, target: Target): Promise<ExchangeReply> {
+    const streamed = { ...exchange, stream: true };
     const long = exchange.ceiling > target.unstreamedTokensMax;
-    let call = long ? { ...exchange, stream: true } : exchange;
-    let encoded = this.#encode(call, target);
-    // A stop sequence that is cut here is the end of the provider's work too, and only a stream can be ended.
-    if (!long && encoded.localStops.length > 0) {
-      call = { ...exchange, stream: true };
-      encoded = this.#encode(call, target);
-    }
+    const encoded = this.#encode(long ? streamed : exchange, target);
+    const call = encoded.stream ? streamed : exchange;
     const completions = (exchange.body as ChatRequest).n ?? 1;
     if (completions === 1)
       return this.#unaryReply(exchange, target, encoded, [await this.#complete(call, target, encoded, 0)]);
