@@ -1,23 +1,17 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-const USAGE = { prompt_tokens: 10, completion_tokens: 1, total_tokens: 11 };
-const UNARY = {
+const said = { role: 'assistant', content: 'A photo.' };
+const answer = (object: string, choice: object): object => ({
   id: 'recorded',
-  object: 'chat.completion',
+  object,
   created: 1,
   model: 'recorded',
-  choices: [{ index: 0, message: { role: 'assistant', content: 'A photo.' }, finish_reason: 'stop' }],
-  usage: USAGE,
-};
-const CHUNK = {
-  id: 'recorded',
-  object: 'chat.completion.chunk',
-  created: 1,
-  model: 'recorded',
-  choices: [{ index: 0, delta: { role: 'assistant', content: 'A photo.' }, finish_reason: 'stop' }],
-  usage: USAGE,
-};
+  choices: [{ index: 0, ...choice, finish_reason: 'stop' }],
+  usage: { prompt_tokens: 10, completion_tokens: 1, total_tokens: 11 },
+});
+const UNARY = answer('chat.completion', { message: said });
+const CHUNK = answer('chat.completion.chunk', { delta: said });
 
 /** What a provider was sent, as it was sent. */
 export interface RecordedRequest {

@@ -30,8 +30,8 @@ export class StoreRepair {
   }
 
   /**
-   * One round: accounts with a charge that has been pending for long, a page of them in turn, and cold accounts that were asked for; the first
-   * round, and the one after `readAllAgain`, begins with every account that the store knows.
+   * One round: accounts with a charge that has been pending for long, a page of them in turn, and cold accounts that were
+   * asked for; the first round, and the one after `readAllAgain`, begins with every account that the store knows.
    * @param stopping the round ends early, between two pages
    * @returns number of accounts that were read
    * @throws Fault

@@ -2,11 +2,9 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Fault } from '@tunan/kernel';
 import type { TestClock } from '@tunan/kernel/testing';
 import type { FakeAuth } from '../testing/fake-auth.js';
-import { InferenceRig, settleDown } from '../testing/inference-rig.js';
+import { CONTENT as content, InferenceRig, settleDown } from '../testing/inference-rig.js';
 import type { ScriptedRouter } from '../testing/scripted-router.js';
 import type { OpenExchanges } from './open-exchanges.js';
-
-const content = Buffer.from('data: {"choices":[{"delta":{"content":"Hello"}}],"usage":null}\n\n');
 
 describe.each([['unary'], ['streamed'], ['streamed, with content']])('an error (%s)', (form) => {
   let rig: InferenceRig;

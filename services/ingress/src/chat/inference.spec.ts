@@ -2,11 +2,10 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Fault } from '@tunan/kernel';
 import type { TestClock } from '@tunan/kernel/testing';
 import type { FakeAuth } from '../testing/fake-auth.js';
-import { InferenceRig, KEEP_ALIVE_MS, settleDown } from '../testing/inference-rig.js';
+import { CONTENT as content, InferenceRig, KEEP_ALIVE_MS, settleDown } from '../testing/inference-rig.js';
 import { SERVED as served, SERVED_USAGE as usage, type ScriptedRouter } from '../testing/scripted-router.js';
 import type { OpenExchanges } from './open-exchanges.js';
 
-const content = Buffer.from('data: {"choices":[{"delta":{"content":"Hello"}}],"usage":null}\n\n');
 const usageFrame = Buffer.from('data: {"choices":[],"usage":{"prompt_tokens":8}}\n\n');
 
 describe('Inference', () => {

@@ -18,6 +18,8 @@ import { ScriptedRouter } from './scripted-router.js';
 
 export const WRITE_STALL_MS = 60_000;
 export const KEEP_ALIVE_MS = 15_000;
+/** A frame with content. */
+export const CONTENT = Buffer.from('data: {"choices":[{"delta":{"content":"Hello"}}],"usage":null}\n\n');
 
 /** `Inference` behind a real socket, between an `auth` and a router that a test leads by hand, under virtual time. */
 export class InferenceRig {
