@@ -7,6 +7,7 @@ import { Registry } from 'prom-client';
 import { AccountPublisher } from '../account-publisher.js';
 import { BillingMetrics } from '../billing.metrics.js';
 import { DeliverUsage } from '../deliver-usage.js';
+import type { ChargedPage } from '../ports/usage-reader.js';
 import { RerateLedger } from '../rerate-ledger.js';
 import { aCatalogWire } from '../testing/catalog-snapshots.js';
 import { FakeAuth } from '../testing/fake-auth.js';
@@ -15,6 +16,7 @@ import { usageEventOf } from '../testing/usage-events.js';
 import { PostgresLedger } from './postgres-ledger.js';
 import { PostgresPriceArchive } from './postgres-price-archive.js';
 import { PostgresUsageReader } from './postgres-usage-reader.js';
+import { CHARGED_OF_ALL } from './usage-sql.js';
 
 const DAY_MS = 86_400_000;
 const START_MS = Date.UTC(2026, 0, 31, 23, 59, 59, 999);
@@ -59,6 +61,17 @@ describe('usage in Postgres', () => {
   };
 
   const deliverAll = (...events: UsageEvent[]): Promise<void> => deliver.deliver(events);
+
+  const tamper = async (sql: string, ...values: unknown[]) => {
+    const client = await database.pool.connect();
+    try {
+      await client.query("BEGIN; SET LOCAL session_replication_role = 'replica'");
+      await client.query(sql, values);
+      await client.query('COMMIT');
+    } finally {
+      client.release();
+    }
+  };
 
   it('finds the event of a request: final before lost, of its own account only', async () => {
     const [accountId, other] = [await newAccount(), await newAccount()];
@@ -138,16 +151,6 @@ describe('usage in Postgres', () => {
       const accountId = await newAccount();
       const [a, b, c] = [eventOf(accountId), eventOf(accountId), eventOf(accountId)];
       await deliverAll(a, b, c);
-      const tamper = async (sql: string, ...values: unknown[]) => {
-        const client = await database.pool.connect();
-        try {
-          await client.query("BEGIN; SET LOCAL session_replication_role = 'replica'");
-          await client.query(sql, values);
-          await client.query('COMMIT');
-        } finally {
-          client.release();
-        }
-      };
       await tamper(
         `UPDATE usage_event SET event = jsonb_set(event, '{data,cost}', '"1"') WHERE event_id = $1`,
         a.id,
@@ -164,6 +167,46 @@ describe('usage in Postgres', () => {
       expect(all.differences.map(({ eventId }) => eventId)).toEqual(
         expect.arrayContaining([a.id, b.id, c.id]),
       );
+    });
+
+    // Guarantee: neither how many payments there are nor where they are makes a page read more than its part.
+    it('finds a charge without an event behind any number of payments, by bounded pages', async () => {
+      const accountId = await newAccount();
+      const event = eventOf(accountId, { requestId: 'zz' });
+      await deliverAll(event);
+      await tamper('DELETE FROM usage_event WHERE event_id = $1', event.id);
+      await tamper(
+        `INSERT INTO ledger_transfer (event_id, part, kind, debit, credit, amount_nano)
+         SELECT 'pay:' || n, 0, 'topup', 'clearing', 'customer:' || $1, 1 FROM generate_series(1, 90) n`,
+        accountId,
+      );
+      // Twenty transfers for each event that a page may list.
+      for (const owner of [accountId, null]) {
+        const pages = [];
+        for (let after: string | null = 'a'; after !== null;) {
+          const page: ChargedPage = await usage.charged(owner, after, 1);
+          pages.push(page.requests.map(({ eventId }) => eventId));
+          after = page.next;
+        }
+        expect(pages).toEqual([[], [], [], [], [event.id], []]);
+      }
+    });
+
+    it('is led through the ledger by an index, no further than the last event of a page', async () => {
+      const client = await database.pool.connect();
+      try {
+        await client.query('BEGIN; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off');
+        const { rows } = await client.query<{ 'QUERY PLAN': string }>(`EXPLAIN ${CHARGED_OF_ALL}`, [
+          null,
+          '',
+          3,
+        ]);
+        const plan = rows.map((line) => line['QUERY PLAN']).join('\n');
+        expect(plan).toMatch(/ledger_transfer t\b.*\n.*Index Cond: .*event_id > .*event_id <= \(InitPlan/);
+        await client.query('ROLLBACK');
+      } finally {
+        client.release();
+      }
     });
 
     it('refuses what is no cursor', async () => {

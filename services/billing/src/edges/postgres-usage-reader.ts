@@ -12,8 +12,10 @@ interface DayRow {
   readonly request_count: bigint;
 }
 
+/** A request; or, in a page without any, where that page ends. */
 interface ChargedRow {
-  readonly event_id: string;
+  readonly end_id: string | null;
+  readonly event_id: string | null;
   readonly account_id: string;
   readonly event: unknown;
   readonly superseded: boolean;
@@ -48,16 +50,17 @@ export class PostgresUsageReader extends UsageReader {
   ): Promise<ChargedPage> {
     const sql = accountId === null ? CHARGED_OF_ALL : CHARGED_OF_ACCOUNT;
     const { rows } = await this.pool.query<ChargedRow>(sql, [accountId, afterEventId, limit]);
-    const next = rows.length < limit ? null : rows.at(-1)!.event_id;
-    return { requests: rows.map(toRequest), next };
+    const requests = rows.flatMap((row) => (row.event_id === null ? [] : [toRequest(row, row.event_id)]));
+    const next = requests.length < limit ? rows[0]!.end_id : requests.at(-1)!.eventId;
+    return { requests, next };
   }
 }
 
 /** @throws if the row is not an event of ours: nothing but a hand can have written that */
 const fromJson = (json: unknown): UsageEvent => z.decode(usageEvent, json as z.input<typeof usageEvent>);
 
-const toRequest = (row: ChargedRow): ChargedRequest => ({
-  eventId: row.event_id,
+const toRequest = (row: ChargedRow, eventId: string): ChargedRequest => ({
+  eventId,
   accountId: row.account_id,
   event: row.event === null ? null : fromJson(row.event),
   superseded: row.superseded,

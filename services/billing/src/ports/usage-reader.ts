@@ -25,6 +25,7 @@ export interface ChargedRequest {
 
 /** Requests in the order of their event ids. */
 export interface ChargedPage {
+  /** May be none though there is a next page. */
   readonly requests: readonly ChargedRequest[];
   /** Event id to go on after; null at the end. */
   readonly next: string | null;
