@@ -41,7 +41,7 @@ export const ratingFault = z.enum([
   'cost',
   /** The ledger took another amount than the event's cost. */
   'ledger',
-  /** The ledger has a charge whose event is missing. */
+  /** The ledger has a charge whose event is missing or can't be read. */
   'event',
 ]);
 export type RatingFault = z.output<typeof ratingFault>;

@@ -5,7 +5,7 @@ import { maxNano, minNano, priceOf, type Nano, type TokenPrice } from '@tunan/ke
 export interface RatedCharge {
   readonly eventId: string;
   readonly accountId: string;
-  /** Null: the ledger has a charge, but not its event. */
+  /** Null: the ledger has a charge, but not its event, or one that can't be read. */
   readonly event: UsageEvent | null;
   readonly charged: Nano;
 }

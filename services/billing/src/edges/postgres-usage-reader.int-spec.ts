@@ -169,6 +169,18 @@ describe('usage in Postgres', () => {
       );
     });
 
+    it('takes an event that can’t be read for one that is missing', async () => {
+      const accountId = await newAccount();
+      const [unreadable, other] = [eventOf(accountId), eventOf(accountId)];
+      await deliverAll(unreadable, other);
+      await tamper(`UPDATE usage_event SET event = event - 'data' WHERE event_id = $1`, unreadable.id);
+      expect(await rerateAll(accountId)).toMatchObject({
+        events: 2,
+        charged: 2n * COST,
+        differences: [{ eventId: unreadable.id, faults: ['event'], charged: COST, stated: null }],
+      });
+    });
+
     // Guarantee: neither how many payments there are nor where they are makes a page read more than its part.
     it('finds a charge without an event behind any number of payments, by bounded pages', async () => {
       const accountId = await newAccount();

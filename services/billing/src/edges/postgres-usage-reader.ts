@@ -62,7 +62,7 @@ const fromJson = (json: unknown): UsageEvent => z.decode(usageEvent, json as z.i
 const toRequest = (row: ChargedRow, eventId: string): ChargedRequest => ({
   eventId,
   accountId: row.account_id,
-  event: row.event === null ? null : fromJson(row.event),
+  event: z.safeDecode(usageEvent, row.event as z.input<typeof usageEvent>).data ?? null,
   superseded: row.superseded,
   charged: row.charged_nano,
 });

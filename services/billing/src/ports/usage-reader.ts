@@ -15,7 +15,7 @@ export interface DayRange {
 export interface ChargedRequest {
   readonly eventId: string;
   readonly accountId: string;
-  /** Null: the ledger has a charge, but not its event. */
+  /** Null: the ledger has a charge, but not its event, or one that can't be read. */
   readonly event: UsageEvent | null;
   /** True for a `lost` event whose request also has a `final` one, which alone is charged. */
   readonly superseded: boolean;
