@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import type { Clock } from '@tunan/kernel';
 import type { ClientView } from './request-plan.js';
 
 const TOKENS = /"tokens":(\d+)/g;
@@ -13,7 +14,7 @@ const nanoOf = (whole: string, fraction: string): bigint =>
  * Keeps what the client has seen; what is written after the client left, it never sees.
  */
 export class ClientConnection extends EventEmitter {
-  readonly view: ClientView = { status: 0, delivered: 0, complete: false, left: false, cost: undefined };
+  readonly view: ClientView = { status: 0, delivered: 0, complete: false, leftAtMs: null, cost: undefined };
   /** Its request, which has arrived in full. */
   readonly req = { complete: true, headers: {} };
   headersSent = false;
@@ -21,7 +22,10 @@ export class ClientConnection extends EventEmitter {
   writableEnded = false;
   writableFinished = false;
 
-  constructor(private readonly stream: boolean) {
+  constructor(
+    private readonly clock: Clock,
+    private readonly stream: boolean,
+  ) {
     super();
   }
 
@@ -50,7 +54,7 @@ export class ClientConnection extends EventEmitter {
   destroy(): this {
     if (this.destroyed || this.writableFinished) return this;
     this.destroyed = true;
-    this.view.left = true;
+    this.view.leftAtMs = this.clock.nowMs();
     this.emit('close');
     return this;
   }

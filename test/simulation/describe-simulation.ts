@@ -18,7 +18,7 @@ const NEVER: Readonly<Record<Topology, readonly Sight[]>> = {
 /** Lines of the trace that a failure shows. */
 const TRACE_LINES = 60;
 
-/** Time for one run on a machine that is busy with other things; a run takes 14 ms of it. */
+/** Time for one run on a machine that is busy with other things; a run takes 12 ms of it. */
 const RUN_MS = 300;
 
 /** Runs one seed; a failure is run again for its trace, which is the same to the last line. */

@@ -1,7 +1,7 @@
-import { allowedCharges, holdRange } from './oracle.js';
+import { allowedCharges, endOf, holdRange, settledCharges } from './oracle.js';
 import type { Story } from './request-plan.js';
 import type { Held } from './store-witness.js';
-import type { World } from './world.js';
+import type { AccountView, World } from './world.js';
 
 /** A promise that was broken. */
 export class Violation extends Error {
@@ -80,15 +80,23 @@ export class LedgerWatch {
 }
 
 /** When everything has come to rest: each request has its one charge, and nobody disagrees about anything. */
-export const checkAtRest = async (world: World, watch: LedgerWatch): Promise<void> => {
-  for (const story of world.stories.values()) checkRequest(world, watch, story);
+export const checkAtRest = async (
+  world: World,
+  watch: LedgerWatch,
+  views: readonly AccountView[],
+): Promise<void> => {
+  for (const story of world.stories.values()) {
+    checkRequest(world, watch, story);
+    checkAnswer(story, world.scenario.leaseMs);
+  }
   for (const requestId of watch.charged.keys())
     if (!world.stories.has(requestId)) fail('a charge without a request', { requestId });
   checkPostings(world, watch);
   const { ledger } = world.database;
   for (const letter of ledger.deadLetters)
     if (!isOvertaken(world, letter)) fail('an event put aside', letter);
-  for (const { accountId } of world.scenario.accounts) await checkAccount(world, watch, accountId);
+  for (const { accountId } of world.scenario.accounts) checkAccount(world, watch, accountId);
+  for (const view of views) checkView(world, view);
   const stats = await world.store.stats();
   if (stats.holds !== 0) fail('a hold that outlived its lease', stats);
   if (stats.pending !== 0) fail('a charge that is pending for ever', stats);
@@ -100,10 +108,16 @@ export const checkAtRest = async (world: World, watch: LedgerWatch): Promise<voi
 const checkRequest = (world: World, watch: LedgerWatch, story: Story): void => {
   const { requestId } = story.plan;
   const charged = watch.charged.get(requestId) ?? 0n;
+  const isBooked = world.database.ledger.usage.has(`${requestId}:final`);
+  if (world.witness.hasFinal(requestId) && !isBooked)
+    fail('a settlement that never reached the ledger', { story });
+  story.finalStands = isBooked;
   const allowed = allowedCharges(story);
   if (!allowed.includes(charged)) fail('a charge that the rules do not allow', { charged, allowed, story });
-  const { client } = story;
-  if (client.complete && client.cost !== undefined && client.cost !== charged && !story.shownBeforeLoss)
+  const { cost } = story.client;
+  // What was shown before its settlement was lost with the store's file was right at the time.
+  const mayDiffer = cost !== undefined && story.shownBeforeLoss && settledCharges(story).includes(cost);
+  if (cost !== undefined && cost !== charged && !mayDiffer)
     fail('a charge that is not the cost that the client was shown', { charged, story });
   if (story.ceiling !== null && !world.witness.granted.has(requestId))
     fail('a provider was asked without credit set aside', { story });
@@ -112,14 +126,30 @@ const checkRequest = (world: World, watch: LedgerWatch, story: Story): void => {
   if (story.held < least || story.held > most) fail('a hold of another size', { least, most, story });
 };
 
+/** What the client has of its answer is what there was to have, and why it has no more. */
+const checkAnswer = (story: Story, leaseMs: number): void => {
+  const { plan, client, endedByStoreAtMs } = story;
+  const isWhole = endOf(story)?.how === 'whole';
+  if (client.complete && (!isWhole || client.status !== 200))
+    fail('a whole answer of a provider that gave none', { story });
+  const isGiven = client.complete || client.leftAtMs !== null || story.gatewayDied;
+  if (isWhole && story.settle === 'answered' && !isGiven)
+    fail('an answer that was settled and not given', { story });
+  if (client.complete && (client.cost !== undefined) !== (!plan.stream || plan.includeUsage))
+    fail('a whole answer without its cost, or with one that nobody asked for', { story });
+  const isEarly = endedByStoreAtMs !== null && endedByStoreAtMs < story.leaseFromMs + leaseMs;
+  if (isEarly && endOf(story)?.atMs === endedByStoreAtMs)
+    fail('a request that was ended within its lease', { story });
+};
+
 interface Overtaken {
   readonly reason: string;
   readonly eventId: string | null;
 }
 
-/** An event of a request that ended once more, because a file with its first end was lost: the first event stands. */
+/** An event that was made once more, because a file with the first one was lost: that one stands. */
 const isOvertaken = ({ witness }: World, { reason, eventId }: Overtaken): boolean =>
-  reason === 'conflict' && witness.mayEndAgain.has(eventId?.split(':')[0] ?? '');
+  reason === 'conflict' && eventId !== null && witness.mayBeMadeAgain.has(eventId);
 
 const checkPostings = (world: World, watch: LedgerWatch): void => {
   for (const { plan, outcome, asked } of world.postings) {
@@ -131,16 +161,13 @@ const checkPostings = (world: World, watch: LedgerWatch): void => {
   }
 };
 
-const checkAccount = async (world: World, watch: LedgerWatch, accountId: string): Promise<void> => {
+const checkAccount = (world: World, watch: LedgerWatch, accountId: string): void => {
   const { ledger } = world.database;
   const account = ledger.accounts.get(accountId)!;
   const { keys } = world.scenario.accounts.find((plan) => plan.accountId === accountId)!;
   const spent = keys.reduce((sum, { keyId }) => sum + ledger.keys.get(keyId)!.spent, 0n);
   if (spent !== account.spent)
     fail('charges of keys that are not those of their account', { account, spent });
-  const seen = await world.store.inspect(accountId, keys[0]!.keyId, 'nothing');
-  if (seen.outcome === 'known' && (seen.left !== account.balance || seen.spent !== account.spent))
-    fail('the store and the ledger disagree', { seen, account });
   const lost = watch.writtenOff.get(accountId) ?? 0n;
   const back = takenBack(world, accountId);
   const unheld = unheldCharges(world, watch, ({ plan }) => plan.accountId === accountId);
@@ -152,6 +179,22 @@ const checkAccount = async (world: World, watch: LedgerWatch, accountId: string)
     if (cap !== null && spentByKey > cap + unheldByKey)
       fail('a key spent more than its cap', { keyId, cap, spent: spentByKey, unheld: unheldByKey });
   }
+};
+
+/** The store says of an account and its key what the ledger says. */
+const checkView = ({ database }: World, { accountId, keyId, cap, seen }: AccountView): void => {
+  const { balance, spent, requests } = database.ledger.accounts.get(accountId)!;
+  if (seen.outcome === 'cold') return fail('an account that stays cold', { accountId });
+  const spentByKey = database.ledger.keys.get(keyId)!.spent;
+  const budget = cap === null ? null : { spent: spentByKey, left: cap - spentByKey };
+  if (
+    seen.left !== balance ||
+    seen.spent !== spent ||
+    seen.requests !== requests ||
+    seen.keyBudget?.spent !== budget?.spent ||
+    seen.keyBudget?.left !== budget?.left
+  )
+    fail('the store and the ledger disagree', { seen, balance, spent, requests, keyId, budget });
 };
 
 /**

@@ -1,4 +1,4 @@
-import type { Price, ReportedUsage, Story } from './request-plan.js';
+import type { AnswerEnd, Price, ReportedUsage, Story } from './request-plan.js';
 
 /*
  * The charging rules, written down once more from what customers are told, and not from the code that is tested: this
@@ -81,26 +81,37 @@ const chargesForUsage = (usage: ReportedUsage, story: Story): readonly bigint[] 
   return story.reaches.map((reach) => smaller(cost, reach !== null && reach > hold ? reach : hold));
 };
 
-/** The charge of a request whose gateway lived to settle it. */
-const settledCharges = (story: Story): readonly bigint[] => {
-  const { plan, client, providerEnd, reported } = story;
-  if (story.ceiling === null || providerEnd === 'refused') return NOTHING;
-  if (client.status >= 400) return NOTHING;
+/**
+ * How the answer ended as its gateway could know: as its provider ended, unless a renewal told before that the store has
+ * ended the request. Undefined: it did not end before its gateway died, so nothing could be settled.
+ */
+export const endOf = ({ providerEnd, endedByStoreAtMs }: Story): AnswerEnd | undefined => {
+  if (endedByStoreAtMs === null || (providerEnd?.atMs ?? Infinity) < endedByStoreAtMs) return providerEnd;
+  return { atMs: endedByStoreAtMs, how: 'failed', reported: null };
+};
+
+/** The charge of a request that is settled once its answer has ended, and not before. */
+export const settledCharges = (story: Story): readonly bigint[] => {
+  const { plan, client } = story;
+  const end = endOf(story);
+  if (end === undefined) return [];
+  if (end.how === 'refused' || client.status >= 400) return NOTHING;
+  const left = client.leftAtMs !== null && client.leftAtMs <= end.atMs;
   // A unary answer that its client did not wait for is of no use to anybody.
   const served = plan.stream
-    ? providerEnd === 'whole' || client.delivered > 0 || story.leftBeforeEnd
-    : providerEnd === 'whole' && !story.leftBeforeEnd;
+    ? end.how === 'whole' || client.delivered > 0 || left
+    : end.how === 'whole' && !left;
   if (!served) return NOTHING;
-  if (reported != null) return chargesForUsage(reported, story);
+  if (end.reported !== null) return chargesForUsage(end.reported, story);
   return [estimate(story, plan.stream ? client.delivered : story.produced)];
 };
 
 /**
- * What a request whose gateway died may cost: what a renewal proves that the client had, where one was answered and the
+ * What a request may cost that was not settled: what a renewal proves that the client had, where one was answered and the
  * store has not lost it with its file; else perhaps nothing.
  */
 const lostCharges = (story: Story): readonly bigint[] => {
-  const proven = story.plan.stream && !story.holdForgotten ? story.proven : 0;
+  const proven = story.plan.stream ? story.proven : 0;
   const told = story.plan.stream
     ? story.renewed.filter((delivered) => delivered > 0 && delivered >= proven)
     : [];
@@ -110,16 +121,16 @@ const lostCharges = (story: Story): readonly bigint[] => {
 
 /**
  * The charges that the rules allow for a request: one exact figure wherever client, provider and gateway know how it
- * ended; several where a process died, or the answer to a settlement was lost, between two steps.
+ * ended; several where a process died between two renewals, or the store's file was lost between two settlements.
  */
 export const allowedCharges = (story: Story): readonly bigint[] => {
+  const { client, settle, finalStands, settlementLost, chargedAfterError } = story;
   if (story.ceiling === null) return NOTHING;
-  if (story.settle === 'answered' && !story.settlementLost) return settledCharges(story);
-  const lost = lostCharges(story);
   // A gateway that lives ends what it began.
-  if (story.settle === 'none') return story.gatewayDied ? lost : [];
-  if (story.chargedAfterError) return lost;
-  // The settlement was made in time although every answer to it was lost: whether it was, nobody could be told.
-  const asSettled = settledCharges({ ...story, client: { ...story.client, status: 200 } });
-  return [...lost, ...asSettled];
+  if (settle === 'none') return story.gatewayDied ? lostCharges(story) : [];
+  // What was answered is there, or was lost with the store's file.
+  if (!finalStands) return settle === 'sent' || settlementLost ? lostCharges(story) : [];
+  // It was made in time although every answer to it was lost, so that its client was told of an error.
+  const unanswered = settle === 'sent' && !chargedAfterError;
+  return settledCharges(unanswered ? { ...story, client: { ...client, status: 200 } } : story);
 };

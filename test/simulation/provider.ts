@@ -6,7 +6,7 @@ import {
   type Served,
 } from '@tunan/contracts';
 import { Fault, type Clock } from '@tunan/kernel';
-import type { ReportedUsage, Story } from './request-plan.js';
+import type { AnswerEnd, ReportedUsage, Story } from './request-plan.js';
 
 const SERVED: Served = {
   provider: 'deepseek',
@@ -131,13 +131,9 @@ class Answer {
     this.#reply.reject(fault);
   }
 
-  /** What comes after the gateway has ended the request by itself is too late to count. */
-  #record(end: 'whole' | 'failed' | 'refused', usage: ReportedUsage | null): void {
-    const { story } = this;
-    story.produced = this.#tokens;
-    if (story.settle !== 'none') return;
-    story.providerEnd = end;
-    story.reported = usage;
+  #record(how: AnswerEnd['how'], reported: ReportedUsage | null): void {
+    this.story.produced = this.#tokens;
+    this.story.providerEnd = { atMs: this.clock.nowMs(), how, reported };
   }
 
   get #most(): number {

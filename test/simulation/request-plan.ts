@@ -64,11 +64,12 @@ export interface Story {
   ceiling: number | null;
   /** Output tokens that the provider made. */
   produced: number;
-  /** What the provider had reported when its answer ended; undefined: it never came to that. */
-  reported: ReportedUsage | null | undefined;
-  providerEnd: 'whole' | 'failed' | 'refused' | undefined;
-  /** The client had left when the answer ended, whole or not. */
-  leftBeforeEnd: boolean;
+  /** What the provider came to, whatever its gateway had done by then; undefined: their process died before. */
+  providerEnd: AnswerEnd | undefined;
+  /** When its gateway was told, by a renewal, that the store has ended it; null: never. */
+  endedByStoreAtMs: number | null;
+  /** When the admission, or the last renewal that was answered, was sent: a lease lasts from then on at least. */
+  leaseFromMs: number;
   /** The settlements that were sent, and whether one was answered. */
   settle: 'none' | 'sent' | 'answered';
   /** What the client had at each renewal, and the most it had at one that was answered. */
@@ -78,15 +79,22 @@ export interface Story {
   held: bigint | null;
   /** What account and key had for it at each final settlement; null where the store could not know. */
   readonly reaches: (bigint | null)[];
-  /** The store's file was lost, or replaced by an older copy, with its hold. */
-  holdForgotten: boolean;
   gatewayDied: boolean;
   /** The store charged it when its client had been told of an error already. */
   chargedAfterError: boolean;
+  /** A settlement was made and can't be lost any more: the store has it at rest, or the ledger has. */
+  finalStands: boolean;
   /** The settlement was in the part of the store's file that was lost; and its client had been shown its cost by then. */
   settlementLost: boolean;
   shownBeforeLoss: boolean;
   readonly client: ClientView;
+}
+
+/** How an answer ended, and when. */
+export interface AnswerEnd {
+  readonly atMs: number;
+  readonly how: 'whole' | 'failed' | 'refused';
+  readonly reported: ReportedUsage | null;
 }
 
 /** What a client has of its answer. */
@@ -96,8 +104,8 @@ export interface ClientView {
   delivered: number;
   /** The whole answer: a unary body, or a stream up to `[DONE]`. */
   complete: boolean;
-  /** Went away before the answer was whole. */
-  left: boolean;
+  /** When it went away before the answer was whole; null: it did not. */
+  leftAtMs: number | null;
   /** The cost that the answer shows, in nano-dollars. */
   cost: bigint | undefined;
 }

@@ -1,4 +1,6 @@
 import { checkAtRest, checkGrant, LedgerWatch, Violation } from './invariants.js';
+import { endOf } from './oracle.js';
+import type { Story } from './request-plan.js';
 import { drawScenario, type Topology } from './scenario.js';
 import type { Held } from './store-witness.js';
 import { World } from './world.js';
@@ -14,10 +16,12 @@ export const SIGHTS = [
   'a cold account',
   'an error after the admission',
   'a client that left',
+  'an answer that went on without its client',
   'a cut stream',
   'a dead gateway',
   'a charge of a lost request',
   'a late final',
+  'a stream that the store has ended',
   'a settlement that nobody was told of',
   'a settlement lost with its file',
   'the store file replaced',
@@ -40,6 +44,9 @@ export interface RunReport {
 
 /** Time to come to rest, once nothing fails any more: leases run out, pauses end, accounts are read again. */
 const REST_MS = 60_000;
+
+/** Longest wait for an account that has to be read, and the way there and back. */
+const LOOK_MS = 1_000;
 
 /** Most steps of a run; beyond, something repeats itself without an end. */
 const STEPS_MAX = 100_000;
@@ -86,7 +93,9 @@ export const simulate = async (
     await run(scenario.faultsEndMs);
     world.rest();
     await run(scenario.faultsEndMs + REST_MS);
-    await checkAtRest(world, watch);
+    const looks = world.look();
+    await run(scenario.faultsEndMs + REST_MS + LOOK_MS);
+    await checkAtRest(world, watch, await looks);
   } catch (error) {
     const replay = `seed ${seed}, ${topology}`;
     throw new Violation(`${replay}: ${error instanceof Violation ? error.message : (error as Error).stack}`, {
@@ -95,6 +104,10 @@ export const simulate = async (
   }
   return { seed, hash: world.trace.hash, trace: world.trace.lines, seen: sightsOf(world, watch) };
 };
+
+/** Its client left, and its provider told the usage all the same. */
+const isDrained = ({ client, providerEnd }: Story): boolean =>
+  client.leftAtMs !== null && client.leftAtMs < (providerEnd?.atMs ?? 0) && providerEnd?.reported != null;
 
 /** What a run had of everything that runs should have. */
 const sightsOf = (world: World, watch: LedgerWatch): ReadonlySet<Sight> => {
@@ -108,9 +121,14 @@ const sightsOf = (world: World, watch: LedgerWatch): ReadonlySet<Sight> => {
     see('no credit', client.status === 402);
     see('an error after the admission', client.status >= 500 && story.ceiling !== null);
     see('a cold account', client.status === 503 && story.ceiling === null);
-    see('a client that left', client.left && charged > 0n);
-    see('a cut stream', !client.left && !client.complete && client.delivered > 0 && client.status === 200);
+    see('a client that left', client.leftAtMs !== null && charged > 0n);
+    see(
+      'a cut stream',
+      client.leftAtMs === null && !client.complete && client.delivered > 0 && client.status === 200,
+    );
     see('a dead gateway', story.gatewayDied);
+    see('a stream that the store has ended', endOf(story)?.atMs === story.endedByStoreAtMs);
+    see('an answer that went on without its client', isDrained(story));
     see('a settlement that nobody was told of', story.settle === 'sent');
     see('a settlement lost with its file', story.settlementLost);
     see('a charge above the hold', story.held !== null && charged > story.held);
@@ -122,7 +140,7 @@ const sightsOf = (world: World, watch: LedgerWatch): ReadonlySet<Sight> => {
   see('a charge that the ledger decides', world.uncertain > 0);
   see('a settlement that came too late', world.lapsed > 0);
   see('a late final', world.witness.lateFinals.size > 0);
-  see('the store file replaced', world.fileReplaced);
+  see('the store file replaced', world.filesLost > 0);
   see('a write-off', watch.writtenOff.size > 0);
   see(
     'a payment',

@@ -23,14 +23,25 @@ export interface Held {
 interface Requests {
   readonly settled: Map<string, Settled>;
   readonly held: Map<string, Held>;
+  /** Ids of the usage events that it has made. */
+  readonly events: Set<string>;
 }
 
-const NO_REQUESTS = (): Requests => ({ settled: new Map(), held: new Map() });
+const NO_REQUESTS = (): Requests => ({ settled: new Map(), held: new Map(), events: new Set() });
 
-const copyOf = ({ settled, held }: Requests): Requests => ({
+const copyOf = ({ settled, held, events }: Requests): Requests => ({
   settled: new Map(settled),
   held: new Map(held),
+  events: new Set(events),
 });
+
+/** What was lost with a store's file, by request. */
+export interface Losses {
+  /** Final settlements that the ledger has not got yet. */
+  readonly finals: readonly string[];
+  /** Whatever of their progress is not in the copy. */
+  readonly progress: readonly string[];
+}
 
 /** The ledger of an account as the store was told of it since its opening. */
 interface Told {
@@ -67,10 +78,10 @@ export class StoreWitness {
   readonly granted = new Set<string>();
   /** Requests of which `final` took the place of `lost`. */
   readonly lateFinals = new Set<string>();
-  /** Requests whose hold or settlement was lost with a file. */
+  /** Requests whose hold or charge was lost with a file, so that for a time nothing was set aside for them. */
   readonly forgotten = new Set<string>();
-  /** Requests whose end was lost with a file: they may end a second time. */
-  readonly mayEndAgain = new Set<string>();
+  /** Ids of usage events that were lost with a file: they may be made a second time, with another charge. */
+  readonly mayBeMadeAgain = new Set<string>();
 
   constructor(
     private readonly database: Database,
@@ -113,33 +124,33 @@ export class StoreWitness {
     this.#read.clear();
   }
 
-  /**
-   * The store's file was lost, or is this copy of it.
-   * @returns requests whose hold or settlement nobody knows any more as it was
-   */
-  fileReplaced(copy: object | undefined): {
-    readonly settlements: readonly string[];
-    readonly holds: readonly string[];
-  } {
+  /** Whether the store has settled a request, and its file has not been lost with that since. */
+  hasFinal(requestId: string): boolean {
+    return this.#now.settled.get(requestId)?.kind === 'final';
+  }
+
+  /** The store's file was lost, or is this copy of it. */
+  fileReplaced(copy: object | undefined): Losses {
     this.reopened();
     this.#told.clear();
     const { usage } = this.database.ledger;
     const known = copy === undefined ? undefined : this.#copies.get(copy);
     const kept = known === undefined ? NO_REQUESTS() : copyOf(known);
-    const settlements: string[] = [];
+    const finals: string[] = [];
+    const progress = [...this.#now.held.keys()];
+    for (const requestId of progress) if (!kept.held.has(requestId)) this.forgotten.add(requestId);
     for (const [requestId, each] of this.#now.settled) {
       // The ledger remembers it, though the store does not: it is no longer pending.
       const inLedger = usage.has(`${requestId}:${each.kind}`);
       if (inLedger && !kept.settled.has(requestId)) kept.settled.set(requestId, { ...each, applied: true });
-      else if (!inLedger && kept.settled.get(requestId)?.kind !== each.kind) settlements.push(requestId);
+      if (inLedger || kept.settled.get(requestId)?.kind === each.kind) continue;
+      this.forgotten.add(requestId);
+      progress.push(requestId);
+      if (each.kind === 'final') finals.push(requestId);
     }
-    const holds = [...this.#now.held.keys()];
-    for (const requestId of settlements) this.mayEndAgain.add(requestId);
-    for (const requestId of kept.held.keys())
-      if (this.#now.settled.has(requestId)) this.mayEndAgain.add(requestId);
-    for (const requestId of [...settlements, ...holds]) this.forgotten.add(requestId);
+    for (const eventId of this.#now.events) if (!kept.events.has(eventId)) this.mayBeMadeAgain.add(eventId);
     this.#now = kept;
-    return { settlements, holds };
+    return { finals, progress };
   }
 
   /** The store, watched. */
@@ -230,6 +241,7 @@ export class StoreWitness {
     if (settled.kind === 'final' && this.#now.settled.get(requestId)?.kind === 'lost')
       this.lateFinals.add(requestId);
     this.#now.settled.set(requestId, settled);
+    this.#now.events.add(`${requestId}:${settled.kind}`);
     this.#now.held.delete(requestId);
   }
 }

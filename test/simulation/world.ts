@@ -1,4 +1,4 @@
-import type { AuthPort, SettleRequest } from '@tunan/contracts';
+import type { AuthPort, InspectReply, SettleRequest } from '@tunan/contracts';
 import { AuthMetrics, MemoryAdmissionStore, TEST_LIMITS } from '@tunan/auth/testing';
 import { BillingMetrics } from '@tunan/billing/testing';
 import { Registry } from 'prom-client';
@@ -52,12 +52,26 @@ const MACHINES: Readonly<Record<Scenario['topology'], readonly (readonly string[
   'a process each': [['auth'], ['billing'], ['gateway-1'], ['gateway-2']],
 };
 
+/** A copy of the store's file, and what renewals that were answered by then prove of each request. */
+interface FileCopy {
+  readonly content: ReturnType<MemoryAdmissionStore['copy']>;
+  readonly proven: ReadonlyMap<string, number>;
+}
+
 /** What was posted, and what the payer's side was told. */
 export interface PostingStory {
   readonly plan: PostingPlan;
   outcome: 'unknown' | 'posted' | 'refused';
   /** How often billing was asked for it. */
   asked: number;
+}
+
+/** What auth says of an account to one of its keys. */
+export interface AccountView {
+  readonly accountId: string;
+  readonly keyId: string;
+  readonly cap: bigint | null;
+  readonly seen: InspectReply;
 }
 
 /** The simulated platform: real auth, billing and ingress in processes that die, over links that fail. */
@@ -70,8 +84,8 @@ export class World {
   readonly witness: StoreWitness;
   readonly stories = new Map<string, Story>();
   readonly postings: PostingStory[];
-  /** Whether the store's file was ever lost or replaced by an older copy. */
-  fileReplaced = false;
+  /** How often the store's file was lost, or replaced by an older copy. */
+  filesLost = 0;
   /** Settlements that came too late, and those that the ledger had to decide. */
   lapsed = 0;
   uncertain = 0;
@@ -85,7 +99,7 @@ export class World {
   #auth: AuthHost | undefined;
   #billing: BillingHost | undefined;
   readonly #gateways = new Map<string, GatewayHost>();
-  #fileCopy: ReturnType<MemoryAdmissionStore['copy']> | undefined;
+  #fileCopy: FileCopy | undefined;
   #lives = 0;
 
   constructor(
@@ -174,6 +188,18 @@ export class World {
     for (const gateway of this.#gateways.values()) gateway.rest();
   }
 
+  /** Looks at accounts through their keys, as an ordinary request does: one that is cold is read. */
+  look(): Promise<readonly AccountView[]> {
+    return Promise.all(
+      this.scenario.accounts.flatMap(({ accountId, keys }) =>
+        keys.map(async ({ keyId, cap }) => {
+          const seen = await this.#auth!.service.inspect({ accountId, keyId, countedAs: 'nothing' });
+          return { accountId, keyId, cap, seen };
+        }),
+      ),
+    );
+  }
+
   #at(atMs: number, what: () => void): void {
     this.time.after(atMs, what);
   }
@@ -212,8 +238,10 @@ export class World {
   }
 
   #copyFile(): void {
-    this.#fileCopy = this.store.copy();
-    this.witness.copied(this.#fileCopy);
+    const content = this.store.copy();
+    const proven = new Map([...this.stories].map(([requestId, story]) => [requestId, story.proven]));
+    this.#fileCopy = { content, proven };
+    this.witness.copied(content);
     this.trace.line('copy of the store file');
   }
 
@@ -227,12 +255,12 @@ export class World {
       return this.store.restart();
     }
     this.trace.line('the store file is', fileFate);
-    this.fileReplaced = true;
+    this.filesLost += 1;
     if (copy === undefined) this.store.reset(`generation-${this.#lives}`);
-    else this.store.restore(copy);
-    const { settlements, holds } = this.witness.fileReplaced(copy);
-    for (const requestId of [...settlements, ...holds]) this.stories.get(requestId)!.holdForgotten = true;
-    for (const requestId of settlements) {
+    else this.store.restore(copy.content);
+    const { finals, progress } = this.witness.fileReplaced(copy?.content);
+    for (const requestId of progress) this.stories.get(requestId)!.proven = copy?.proven.get(requestId) ?? 0;
+    for (const requestId of finals) {
       const story = this.stories.get(requestId)!;
       story.settlementLost = true;
       story.shownBeforeLoss ||= story.client.complete;
@@ -290,18 +318,23 @@ export class World {
   async #renew(auth: AuthPort, request: Parameters<AuthPort['renew']>[0]): ReturnType<AuthPort['renew']> {
     const story = this.stories.get(request.hold.requestId)!;
     const { delivered } = story.client;
+    const { filesLost } = this;
+    const sentMs = this.time.nowMs();
     story.renewed.push(delivered);
     const reply = await auth.renew(request);
-    if (reply.outcome === 'renewed') story.proven = Math.max(story.proven, delivered);
+    if (reply.outcome === 'settled') {
+      story.endedByStoreAtMs ??= this.time.nowMs();
+      return reply;
+    }
+    story.leaseFromMs = sentMs;
+    // What was renewed in a file that is lost since proves nothing.
+    if (this.filesLost === filesLost) story.proven = Math.max(story.proven, delivered);
     return reply;
   }
 
   async #settle(auth: AuthPort, request: SettleRequest): ReturnType<AuthPort['settle']> {
     const story = this.stories.get(request.hold.requestId)!;
-    if (story.settle === 'none') {
-      story.settle = 'sent';
-      story.leftBeforeEnd = story.client.left;
-    }
+    if (story.settle === 'none') story.settle = 'sent';
     const reply = await auth.settle(request);
     story.settle = 'answered';
     return reply;
@@ -341,23 +374,23 @@ export class World {
     const gateway = this.#gateways.get(plan.gateway);
     if (process === undefined || gateway === undefined) return;
     const version = this.database.catalogs.activeVersion!;
-    const connection = new ClientConnection(plan.stream);
+    const connection = new ClientConnection(this.time, plan.stream);
     this.stories.set(plan.requestId, {
       plan,
       price: PRICES[version - 1]!,
       ceiling: null,
       produced: 0,
-      reported: undefined,
       providerEnd: undefined,
-      leftBeforeEnd: false,
+      endedByStoreAtMs: null,
+      leaseFromMs: this.time.nowMs(),
       settle: 'none',
       renewed: [],
       proven: 0,
       held: null,
       reaches: [],
-      holdForgotten: false,
       gatewayDied: false,
       chargedAfterError: false,
+      finalStands: false,
       settlementLost: false,
       shownBeforeLoss: false,
       client: connection.view,
