@@ -10,10 +10,13 @@ export const billingConfig = configSchema({
   BILLING_REPAIR_BATCH: integer(1, 1_000).default(500),
   /** How often confirmed publications are recorded. */
   BILLING_CONFIRM_INTERVAL_MS: integer(10, 60_000).default(1_000),
-  /** How often the books are checked, and how many accounts and usage events each time. */
+  /** Pause between two rounds of the reconciliation, and how long a round goes on. */
   BILLING_RECONCILE_INTERVAL_MS: integer(100, 86_400_000).default(60_000),
-  BILLING_RECONCILE_ACCOUNTS: integer(1, 10_000).default(500),
-  BILLING_RECONCILE_EVENTS: integer(1, 2_000).default(1_000),
+  BILLING_RECONCILE_BUDGET_MS: integer(100, 600_000).default(60_000),
+  /** Accounts, transfers and usage events that one of its statements reads. */
+  BILLING_RECONCILE_ACCOUNTS: integer(1, 10_000).default(100),
+  BILLING_RECONCILE_TRANSFERS: integer(100, 1_000_000).default(10_000),
+  BILLING_RECONCILE_EVENTS: integer(1, 2_000).default(200),
   /** Months of usage partitions that are made in advance, and how often that is looked after. */
   BILLING_PARTITION_MONTHS_AHEAD: integer(1, 24).default(2),
   BILLING_PARTITION_INTERVAL_MS: integer(1_000, 86_400_000).default(21_600_000),

@@ -5,11 +5,11 @@ import {
   type ServiceDefinition,
   type ServiceInstance,
 } from '@tunan/service-kit';
-import { BillingMetrics } from './billing.metrics.js';
 import { billingConfig } from './billing.config.js';
 import { billingModule, type BillingContext } from './billing.module.js';
 import { BillingService } from './billing.service.js';
 import { ReconcileBooks } from './reconcile-books.js';
+import { ReconciliationMetrics } from './reconciliation.metrics.js';
 import { RepairPublications } from './repair-publications.js';
 
 /** The ledger and its one writer. */
@@ -25,7 +25,7 @@ const start = async (context: BillingContext): Promise<ServiceInstance> => {
   const nest = await createNestContext(billingModule(context), context);
   const service = nest.get(BillingService);
   const repair = nest.get(RepairPublications);
-  const chores = startChores(context, repair, nest.get(ReconcileBooks), nest.get(BillingMetrics));
+  const chores = startChores(context, repair, nest.get(ReconcileBooks), nest.get(ReconciliationMetrics));
   return {
     contracts: [{ contract: billingContract, implementation: service }],
     stages: {},
@@ -47,10 +47,14 @@ const startChores = (
   context: BillingContext,
   repair: RepairPublications,
   reconcile: ReconcileBooks,
-  metrics: BillingMetrics,
+  metrics: ReconciliationMetrics,
 ): readonly Recurring[] => {
   const { clock, config, logger } = context;
-  const chore = (name: string, intervalMs: number, task: () => Promise<void>): Recurring =>
+  const chore = (
+    name: string,
+    intervalMs: number,
+    task: (stopping: AbortSignal) => Promise<void>,
+  ): Recurring =>
     new Recurring(clock, task, {
       intervalMs,
       backOffMaxMs: config.BILLING_REPAIR_BACK_OFF_MAX_MS,
@@ -61,13 +65,10 @@ const startChores = (
   const chores = [
     chore('repair of publications', config.BILLING_REPAIR_INTERVAL_MS, () => repair.run()),
     chore('recording of publications', config.BILLING_CONFIRM_INTERVAL_MS, () => repair.recordConfirmed()),
-    chore('reconciliation', config.BILLING_RECONCILE_INTERVAL_MS, async () => {
-      const { books, rating, clearing, margins } = await reconcile.run();
-      metrics.reconciliation.set({ check: 'books' }, books);
-      metrics.reconciliation.set({ check: 'rating' }, rating);
-      metrics.setClearing(clearing);
-      if (margins !== null) metrics.setMargins(margins);
-      metrics.reconciledSeconds.set(clock.nowMs() / 1_000);
+    chore('reconciliation', config.BILLING_RECONCILE_INTERVAL_MS, async (stopping) => {
+      const found = await reconcile.run(stopping);
+      metrics.show(found, clock.nowMs());
+      if (found.errors.length > 0) throw new AggregateError(found.errors, 'not every check could go on');
     }),
     chore('making of partitions', config.BILLING_PARTITION_INTERVAL_MS, async () => {
       await context.postgres().query('SELECT ensure_usage_partitions($1)', [monthsAhead]);

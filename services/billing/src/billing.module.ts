@@ -20,6 +20,7 @@ import { UsageReader } from './ports/usage-reader.js';
 import { PostEntry } from './post-entry.js';
 import { ReadUsageEvents } from './read-usage-events.js';
 import { ReconcileBooks } from './reconcile-books.js';
+import { ReconciliationMetrics } from './reconciliation.metrics.js';
 import { RepairPublications } from './repair-publications.js';
 import { RerateLedger } from './rerate-ledger.js';
 
@@ -76,6 +77,7 @@ export const billingModule = (context: BillingContext): DynamicModule => {
   return serviceModule([
     provide(AuthPort, [], () => context.port(authContract)),
     provide(BillingMetrics, [], () => new BillingMetrics(context.metrics)),
+    provide(ReconciliationMetrics, [], () => new ReconciliationMetrics(context.metrics)),
     ...writing(context),
     provide(ListEntries, [Ledger], (ledger: Ledger) => new ListEntries(ledger)),
     provide(UsageReader, [], () => new PostgresUsageReader(context.postgres())),
@@ -91,9 +93,11 @@ export const billingModule = (context: BillingContext): DynamicModule => {
       ReconcileBooks,
       [Books, UsageReader, PriceArchive],
       (books: Books, usage: UsageReader, prices: PriceArchive) =>
-        new ReconcileBooks(books, usage, prices, logger, {
+        new ReconcileBooks(books, usage, prices, clock, logger, {
           accounts: config.BILLING_RECONCILE_ACCOUNTS,
+          transfers: config.BILLING_RECONCILE_TRANSFERS,
           events: config.BILLING_RECONCILE_EVENTS,
+          budgetMs: config.BILLING_RECONCILE_BUDGET_MS,
         }),
     ),
     provide(

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { UsageEvent } from '@tunan/contracts';
-import { SystemClock, uuidv7, type Nano } from '@tunan/kernel';
+import { SystemClock, uuidv7, uuidv7TimeMs, type Nano } from '@tunan/kernel';
 import { createTestDatabase, type TestDatabase } from '@tunan/postgres/testing';
 import { createLogger } from '@tunan/service-kit';
 import { Registry } from 'prom-client';
@@ -43,8 +43,9 @@ describe('reconciliation of the books', () => {
       new PostgresBooks(pool),
       new PostgresUsageReader(pool),
       new PostgresPriceArchive(pool),
+      clock,
       logger,
-      { accounts: 2, events: 3 },
+      { accounts: 2, transfers: 4, events: 3, budgetMs: 60_000 },
     );
     const [channel] = aCatalogWire().channels;
     const cost = { input: '0.15', output: '0.60', source: 'list', asOf: '2026-06-01' };
@@ -61,11 +62,8 @@ describe('reconciliation of the books', () => {
     return { ...event, data: { ...event.data, catalogVersion, price: PRICE, channel: 'main' } };
   };
 
-  /** Rounds until everything has been looked at. */
-  const runAll = async () => {
-    for (let rounds = 0; rounds < 20; rounds += 1) await reconcile.run();
-    return reconcile.run();
-  };
+  /** A round, in which there is time for everything. */
+  const runAll = () => reconcile.run(new AbortController().signal);
 
   const tamper = async (sql: string, ...values: unknown[]): Promise<void> => {
     const client = await database.pool.connect();
@@ -106,13 +104,75 @@ describe('reconciliation of the books', () => {
     expect(await runAll()).toMatchObject({ rating: 1 });
   });
 
-  it('adds up what the usage of a provider was sold for and cost, after each pass over all events', async () => {
-    let margins = (await reconcile.run()).margins;
-    for (let rounds = 0; margins === null && rounds < 20; rounds += 1) ({ margins } = await reconcile.run());
-    const { rows } = await database.pool.query<{ count: number }>(
-      'SELECT count(*)::int AS count FROM usage_event',
+  it('sums a history part by part while it grows, and finds a difference anywhere in it', async () => {
+    const { books } = await runAll();
+    const accountId = `acc_${uuidv7()}`;
+    await insertAccount(database.pool, accountId);
+    await post.post({ eventId: `pay-${accountId}`, accountId, kind: 'topup', amount: 100n * SOLD });
+    let delivered = false;
+    const delivering = (async () => {
+      for (let count = 0; count < 40; count += 1) await deliver.deliver([eventOf(accountId)]);
+      delivered = true;
+    })();
+    while (!delivered) expect(await runAll()).toMatchObject({ books, failed: { books: 0 } });
+    await delivering;
+    for (const place of ['ASC', 'DESC']) {
+      const change = (nano: number) =>
+        tamper(
+          `UPDATE ledger_transfer SET amount_nano = amount_nano + $2 WHERE seq = (
+             SELECT seq FROM ledger_transfer WHERE debit = 'customer:' || $1 ORDER BY seq ${place} LIMIT 1)`,
+          accountId,
+          nano,
+        );
+      await change(1);
+      expect((await runAll()).books).toBe(books + 1);
+      await change(-1);
+      expect((await runAll()).books).toBe(books);
+    }
+  });
+
+  // Guarantee: what Postgres can't add up is counted, and hides nothing behind it.
+  it('counts an account and a charge that can’t be checked, and checks all others', async () => {
+    const { books, rating } = await runAll();
+    const accounts = [`acc_0${uuidv7()}`, `acc_1${uuidv7()}`];
+    for (const accountId of accounts) await insertAccount(database.pool, accountId);
+    const [broken, behind] = accounts;
+    const [first, second] = [eventOf(broken!), eventOf(behind!)];
+    await deliver.deliver([first]);
+    await deliver.deliver([second]);
+    await tamper(
+      `INSERT INTO ledger_transfer (event_id, part, kind, debit, credit, amount_nano)
+       SELECT $1, part, 'charge', 'customer:' || $2, 'revenue', 9e18 FROM generate_series(7, 8) part`,
+      first.id,
+      broken,
+    );
+    await tamper('UPDATE account SET balance_nano = balance_nano + 1 WHERE id = $1', behind);
+    await tamper('UPDATE ledger_transfer SET amount_nano = amount_nano + 1 WHERE event_id = $1', second.id);
+    const beganMs = Date.now();
+    const found = await runAll();
+    expect(found).toMatchObject({
+      books: books + 1,
+      rating: rating + 1,
+      failed: { books: 1, rating: 1, clearing: 0 },
+      errors: [],
+    });
+    expect(Math.min(found.passedMs.books, found.passedMs.rating)).toBeGreaterThanOrEqual(beganMs);
+
+    await tamper('DELETE FROM ledger_transfer WHERE event_id = $1 AND part >= 7', first.id);
+    await tamper('UPDATE account SET balance_nano = balance_nano - 1 WHERE id = $1', behind);
+    await tamper('UPDATE ledger_transfer SET amount_nano = amount_nano - 1 WHERE event_id = $1', second.id);
+    expect(await runAll()).toMatchObject({ books, rating, failed: { books: 0, rating: 0, clearing: 0 } });
+  });
+
+  it('adds up what the usage of a provider was sold for and cost', async () => {
+    const { rated } = await runAll();
+    const { rows } = await database.pool.query<{ count: number; newest: string }>(
+      'SELECT count(*)::int AS count, max(request_id) AS newest FROM usage_event',
     );
     const events = BigInt(rows[0]!.count);
-    expect(margins).toEqual(new Map([['deepseek', { charged: events * SOLD, cost: events * COST }]]));
+    expect(rated).toEqual({
+      margins: new Map([['deepseek', { charged: events * SOLD, cost: events * COST }]]),
+      throughMs: uuidv7TimeMs(rows[0]!.newest),
+    });
   });
 });

@@ -2,19 +2,35 @@ import type { Nano } from '@tunan/kernel';
 import type { Pool } from 'pg';
 import { Books, type AccountSums } from '../ports/books.js';
 
-/** One statement is one snapshot: the figures and their sums fit each other. */
-const SUMS = `
+/**
+ * Accounts and the sums of a part of their transfers. One statement is one snapshot: the figures and their sums fit each
+ * other. The days are added up only where no transfers are left.
+ */
+const sums = (accounts: string, afterTransfer: string, transfersMax: string) => `
 SELECT a.id, a.balance_nano, a.spent_nano,
   COALESCE(t.transferred, 0)::bigint AS transferred_nano, COALESCE(t.charged, 0)::bigint AS charged_nano,
-  COALESCE((SELECT sum(cost_nano) FROM usage_day d WHERE d.account_id = a.id), 0)::bigint AS by_day_nano
+  CASE WHEN t.count < ${transfersMax} THEN COALESCE((
+    SELECT sum(cost_nano) FROM usage_day d WHERE d.account_id = a.id
+  ), 0) ELSE 0 END::bigint AS by_day_nano,
+  CASE WHEN t.count = ${transfersMax} THEN t.last_seq END AS next_seq
 FROM account a
-LEFT JOIN LATERAL (
+CROSS JOIN LATERAL (
   SELECT sum(CASE WHEN starts_with(credit, 'customer:') THEN amount_nano ELSE -amount_nano END) AS transferred,
-         sum(CASE kind WHEN 'charge' THEN amount_nano WHEN 'correction' THEN -amount_nano ELSE 0 END) AS charged
-  FROM ledger_transfer
-  WHERE ledger_customer(debit, credit) = ('customer:' || a.id) COLLATE "C"
-) t ON true
-WHERE a.id > $1 COLLATE "C" ORDER BY a.id LIMIT $2`;
+         sum(CASE kind WHEN 'charge' THEN amount_nano WHEN 'correction' THEN -amount_nano ELSE 0 END) AS charged,
+         count(*) AS count, max(seq) AS last_seq
+  FROM (
+    SELECT seq, kind, credit, amount_nano FROM ledger_transfer
+    WHERE ledger_customer(debit, credit) = ('customer:' || a.id) COLLATE "C" AND seq > ${afterTransfer}
+    ORDER BY seq LIMIT ${transfersMax}
+  ) part
+) t
+${accounts}`;
+
+const SUMS = sums('WHERE a.id > $1 COLLATE "C" ORDER BY a.id LIMIT $2', '0', '$3::bigint');
+
+const MORE_SUMS = sums('WHERE a.id = $1', '$2', '$3::bigint');
+
+const ACCOUNT_AFTER = 'SELECT id FROM account WHERE id > $1 COLLATE "C" ORDER BY id LIMIT 1';
 
 const CLEARING = `
 SELECT COALESCE(sum(CASE debit WHEN 'clearing' THEN amount_nano ELSE -amount_nano END), 0)::bigint AS amount_nano
@@ -27,6 +43,7 @@ interface SumsRow {
   readonly transferred_nano: Nano;
   readonly charged_nano: Nano;
   readonly by_day_nano: Nano;
+  readonly next_seq: bigint | null;
 }
 
 /** Sums over the ledger in Postgres. */
@@ -35,16 +52,25 @@ export class PostgresBooks extends Books {
     super();
   }
 
-  override async sums(afterId: string, limit: number): Promise<readonly AccountSums[]> {
-    const { rows } = await this.pool.query<SumsRow>(SUMS, [afterId, limit]);
-    return rows.map((row) => ({
-      accountId: row.id,
-      balance: row.balance_nano,
-      spent: row.spent_nano,
-      transferred: row.transferred_nano,
-      charged: row.charged_nano,
-      byDay: row.by_day_nano,
-    }));
+  override async sums(afterId: string, limit: number, transfersMax: number): Promise<readonly AccountSums[]> {
+    const { rows } = await this.pool.query<SumsRow>(SUMS, [afterId, limit, transfersMax]);
+    return rows.map(toSums);
+  }
+
+  override async moreSums(
+    accountId: string,
+    afterTransfer: bigint,
+    transfersMax: number,
+  ): Promise<AccountSums> {
+    const values = [accountId, afterTransfer.toString(), transfersMax];
+    const { rows } = await this.pool.query<SumsRow>(MORE_SUMS, values);
+    if (rows[0] === undefined) throw new Error(`no such account: ${accountId}`);
+    return toSums(rows[0]);
+  }
+
+  override async accountAfter(afterId: string): Promise<string | null> {
+    const { rows } = await this.pool.query<{ id: string }>(ACCOUNT_AFTER, [afterId]);
+    return rows[0]?.id ?? null;
   }
 
   override async clearing(): Promise<Nano> {
@@ -52,3 +78,13 @@ export class PostgresBooks extends Books {
     return rows[0]!.amount_nano;
   }
 }
+
+const toSums = (row: SumsRow): AccountSums => ({
+  accountId: row.id,
+  balance: row.balance_nano,
+  spent: row.spent_nano,
+  transferred: row.transferred_nano,
+  charged: row.charged_nano,
+  byDay: row.by_day_nano,
+  next: row.next_seq,
+});

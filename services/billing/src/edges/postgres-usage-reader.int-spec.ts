@@ -202,6 +202,8 @@ describe('usage in Postgres', () => {
         }
         expect(pages).toEqual([[], [], [], [], [event.id], []]);
       }
+      expect(await usage.eventIdAfter('pay:99')).toBe(event.id);
+      expect(await usage.eventIdAfter(event.id)).toBeNull();
     });
 
     it('is led through the ledger by an index, no further than the last event of a page', async () => {

@@ -3,7 +3,7 @@ import type { Nano } from '@tunan/kernel';
 import type { Pool } from 'pg';
 import { z } from 'zod';
 import { UsageReader, type ChargedPage, type ChargedRequest, type DayRange } from '../ports/usage-reader.js';
-import { CHARGED_OF_ACCOUNT, CHARGED_OF_ALL, FIND_USAGE, USAGE_BY_DAY } from './usage-sql.js';
+import { CHARGED_OF_ACCOUNT, CHARGED_OF_ALL, EVENT_ID_AFTER, FIND_USAGE, USAGE_BY_DAY } from './usage-sql.js';
 
 interface DayRow {
   readonly day: string;
@@ -53,6 +53,11 @@ export class PostgresUsageReader extends UsageReader {
     const requests = rows.flatMap((row) => (row.event_id === null ? [] : [toRequest(row, row.event_id)]));
     const next = requests.length < limit ? rows[0]!.end_id : requests.at(-1)!.eventId;
     return { requests, next };
+  }
+
+  override async eventIdAfter(afterEventId: string): Promise<string | null> {
+    const { rows } = await this.pool.query<{ event_id: string | null }>(EVENT_ID_AFTER, [afterEventId]);
+    return rows[0]!.event_id;
   }
 }
 

@@ -61,3 +61,10 @@ export const CHARGED_OF_ACCOUNT = page(
   `ledger_customer(t.debit, t.credit) = ('customer:' || $1) COLLATE "C"`,
 );
 export const CHARGED_OF_ALL = page('$1::text IS NULL', 'true');
+
+export const EVENT_ID_AFTER = `
+SELECT min(event_id) AS event_id FROM (
+  (SELECT event_id FROM usage_event WHERE event_id > $1 COLLATE "C" ORDER BY event_id LIMIT 1)
+  UNION ALL
+  (SELECT event_id FROM ledger_transfer WHERE event_id > $1 COLLATE "C" ORDER BY event_id LIMIT 1)
+) nearest`;

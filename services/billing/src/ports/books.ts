@@ -5,18 +5,33 @@ export interface AccountSums {
   readonly accountId: string;
   readonly balance: Nano;
   readonly spent: Nano;
-  /** Credits less debits of its transfers. */
+  /** Credits less debits of the transfers that were read. */
   readonly transferred: Nano;
-  /** Charges less corrections of its transfers. */
+  /** Charges less corrections of them. */
   readonly charged: Nano;
-  /** Costs of its days. */
+  /** Costs of its days; zero unless the transfers were the last. */
   readonly byDay: Nano;
+  /** Last transfer that was read, to go on after; null if the account has no more. */
+  readonly next: bigint | null;
 }
 
-/** Sums over the ledger, to be compared with what is kept beside it. */
+/**
+ * Sums over the ledger, to be compared with what is kept beside it. An account's transfers are numbered under its lock
+ * and never changed, so none appears later among those that were read: sums of parts, read one after another, are the
+ * sums of all transfers in the snapshot of the last part.
+ */
 export abstract class Books {
-  /** Accounts in id order after `afterId`. */
-  abstract sums(afterId: string, limit: number): Promise<readonly AccountSums[]>;
+  /** Accounts in id order after `afterId`, with at most `transfersMax` of the transfers of each, the first ones. */
+  abstract sums(afterId: string, limit: number, transfersMax: number): Promise<readonly AccountSums[]>;
+
+  /**
+   * An account with at most `transfersMax` of its transfers after that one.
+   * @throws Error if there is no such account
+   */
+  abstract moreSums(accountId: string, afterTransfer: bigint, transfersMax: number): Promise<AccountSums>;
+
+  /** Id of the next account; null if there is none. */
+  abstract accountAfter(afterId: string): Promise<string | null>;
 
   /** Balance of the clearing account: top-ups less payments sent back. */
   abstract clearing(): Promise<Nano>;

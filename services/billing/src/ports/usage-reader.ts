@@ -41,4 +41,7 @@ export abstract class UsageReader {
 
   /** Requests of one account or of all, with charges whose event is missing among them. */
   abstract charged(accountId: string | null, afterEventId: string, limit: number): Promise<ChargedPage>;
+
+  /** Id of the next event or transfer of anybody; null if there is none. */
+  abstract eventIdAfter(afterEventId: string): Promise<string | null>;
 }
