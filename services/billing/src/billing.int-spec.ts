@@ -363,6 +363,7 @@ describe('billing, on Postgres', () => {
 
   it('reconciles the books, and says so in metrics', async () => {
     const accountId = await newAccount(500n);
+    await service.deliver({ events: [usageEventOf({ accountId })] });
     const figure = async (name: string): Promise<number> => {
       const line = (await running.metrics.metrics()).split('\n').find((each) => each.startsWith(`${name} `));
       return Number(line?.split(' ')[1]);
@@ -377,6 +378,13 @@ describe('billing, on Postgres', () => {
     await drift(-1);
     await eventually(async () => (await figure(BOOKS)) === before);
     expect(await figure('tunan_billing_reconciled_timestamp_seconds')).toBeGreaterThan(0);
+    for (const check of ['books', 'rating']) {
+      expect(await figure(`tunan_billing_reconciliation_failed_checks{check="${check}"}`)).toBe(0);
+      expect(
+        await figure(`tunan_billing_reconciliation_pass_timestamp_seconds{check="${check}"}`),
+      ).toBeGreaterThan(0);
+    }
+    expect(await figure('tunan_billing_rated_through_timestamp_seconds')).toBeGreaterThan(0);
     expect(await figure('tunan_billing_clearing_micro_usd')).toBeGreaterThanOrEqual(0);
   });
 
