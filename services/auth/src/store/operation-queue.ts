@@ -133,9 +133,10 @@ export class OperationQueue {
       this.#answered += 1;
       if (waiting !== undefined && !waiting.late) settle(waiting, row);
     }
-    // The answered part is dropped when it is the larger one: each operation is moved at most once on average.
+    // The answered part is dropped when it is the larger one: each operation is moved at most once on average. In place:
+    // an array left behind in the old generation would keep alive what it waited for until that is collected.
     if (this.#answered * 2 > this.#waiting.length) {
-      this.#waiting = this.#waiting.slice(this.#answered);
+      this.#waiting.splice(0, this.#answered);
       this.#answered = 0;
     }
   }

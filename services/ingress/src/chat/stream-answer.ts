@@ -7,7 +7,7 @@ import { withCost } from '../domain/usage-json.js';
 import { beforeError } from './before-error.js';
 import { ChunkedBody } from './chunked-body.js';
 import type { IdempotencyMark } from './idempotency.js';
-import type { OpenExchange } from './open-exchanges.js';
+import { NOWHERE, type OpenExchange } from './open-exchanges.js';
 import type { Settlement } from './settlement.js';
 
 const KEEP_ALIVE = Buffer.from(': keep-alive\n\n');
@@ -43,6 +43,7 @@ export interface StreamAnswerOptions {
 
 /** A streamed answer on its way to the client. Settles before the bytes that complete it. */
 export class StreamAnswer implements ReplySink, OpenExchange {
+  place = NOWHERE;
   readonly #out: ChunkedBody;
   #body: ReplyStream | undefined;
   #served: Served | null = null;

@@ -6,7 +6,7 @@ import { wasWorkedFor } from '../domain/upstream-work.js';
 import { withCost } from '../domain/usage-json.js';
 import { beforeError } from './before-error.js';
 import type { IdempotencyMark } from './idempotency.js';
-import type { OpenExchange } from './open-exchanges.js';
+import { NOWHERE, type OpenExchange } from './open-exchanges.js';
 import type { Ending, Settlement } from './settlement.js';
 
 /** What a unary answer needs from its surroundings. */
@@ -34,6 +34,7 @@ const kept = (head: readonly Buffer[], body: Buffer): Buffer | undefined => {
 
 /** A unary answer on its way to the client. Its bill is durable before its first byte. */
 export class UnaryAnswer implements OpenExchange {
+  place = NOWHERE;
   #clientGone = false;
   #ended = false;
 
