@@ -55,7 +55,7 @@ export const checkProvider = async (
   } finally {
     await transport.close();
   }
-  if (answered) await probeFacts(provider, new LiveProvider(endpoint), tell);
+  if (answered) await probeFacts(provider, new LiveProvider(endpoint, DIALECTS[provider]), tell);
   return answered;
 };
 

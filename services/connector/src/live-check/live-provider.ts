@@ -1,4 +1,6 @@
 import { request } from 'undici';
+import type { Dialect } from '../domain/dialect.js';
+import { readErrorBody, readErrorObject, type VendorError } from '../domain/vendor-error.js';
 import type { Endpoint } from '../edges/provider-transport.js';
 
 /** A provider's own answer, unread by the connector. */
@@ -8,13 +10,21 @@ export interface LiveAnswer {
   readonly text: string;
   /** Undefined if the body is no JSON object. */
   readonly json: Readonly<Record<string, unknown>> | undefined;
+  /** What went wrong, wherever it is said; null if nothing did. */
+  readonly error: VendorError | null;
 }
 
 const TIMEOUT_MS = 60_000;
 
 /** One provider as it is, for probes that ask it about itself. */
 export class LiveProvider {
-  constructor(private readonly endpoint: Endpoint) {}
+  /** Answers so far that asked to come back later. */
+  readonly turnedAway: LiveAnswer[] = [];
+
+  constructor(
+    private readonly endpoint: Endpoint,
+    private readonly dialect: Dialect,
+  ) {}
 
   /** Posts to a path of its API. @throws Error if nothing comes back within a minute */
   async post(path: string, body: Readonly<Record<string, unknown>>): Promise<LiveAnswer> {
@@ -31,7 +41,11 @@ export class LiveProvider {
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
     const text = await answer.body.text();
-    return { status: answer.statusCode, headers: answer.headers, text, json: parseObject(text) };
+    const { statusCode: status, headers } = answer;
+    const json = parseObject(text);
+    const live = { status, headers, text, json, error: errorOf(this.dialect, status, text, json) };
+    if (status === 429 || status === 503) this.turnedAway.push(live);
+    return live;
   }
 
   /** Asks a model something short. */
@@ -40,6 +54,17 @@ export class LiveProvider {
     return this.post('/chat/completions', { model, messages, max_tokens: 64, ...more });
   }
 }
+
+const errorOf = (
+  { inBandError }: Dialect,
+  status: number,
+  text: string,
+  json: LiveAnswer['json'],
+): VendorError | null => {
+  if (status !== 200) return readErrorBody(status, text);
+  if (json === undefined) return null;
+  return (json['error'] == null ? null : readErrorObject(status, json)) ?? inBandError(json);
+};
 
 const parseObject = (text: string): Readonly<Record<string, unknown>> | undefined => {
   try {
