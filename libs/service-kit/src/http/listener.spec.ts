@@ -72,6 +72,20 @@ const talk = async (port: number, ...parts: string[]): Promise<string> => {
 const statuses = (text: string): string[] =>
   [...text.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => status!);
 
+/** Moments at which a client may reset its connection, by the part of its request that it has sent. */
+const MOMENTS = ['half of it', 'all of it', 'the answer'] as const;
+
+/** Sends a request, or the first half of it, and resets the connection: at once, or with the first bytes of the answer. */
+const reset = async (port: number, request: string, moment: (typeof MOMENTS)[number]): Promise<void> => {
+  const { socket, closed } = open(port);
+  const sent = moment === 'half of it' ? request.slice(0, request.length / 2) : request;
+  socket.once('data', () => socket.resetAndDestroy());
+  socket.write(sent, 'latin1', () => {
+    if (moment !== 'the answer') socket.resetAndDestroy();
+  });
+  await closed;
+};
+
 const HOST = 'Host: test\r\n';
 const CHUNKED = `POST /echo HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n`;
 const LAST = `GET /echo HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`;
@@ -107,6 +121,49 @@ describe('a connection', () => {
     expect(Object.keys(error).sort()).toEqual(['code', 'message', 'param', 'type']);
   });
 
+  // Guarantee: no client ends the process, or anything but its own connection, by a reset, whatever was being said.
+  it.each([
+    ['a tunnel', `CONNECT a:1 HTTP/1.1\r\n${HOST}\r\n`],
+    ['a tunnel, with bytes for its other end', `CONNECT a:1 HTTP/1.1\r\n${HOST}\r\n${'x'.repeat(100_000)}`],
+    [
+      'a tunnel behind another request',
+      `GET /echo HTTP/1.1\r\n${HOST}\r\nCONNECT a:1 HTTP/1.1\r\n${HOST}\r\n`,
+    ],
+    ['an upgrade', `GET /echo HTTP/1.1\r\n${HOST}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`],
+    ['no request', 'GARBAGE\r\n\r\n'],
+    ['no request behind one', `GET /open HTTP/1.1\r\n${HOST}\r\nGARBAGE\r\n\r\n`],
+    ['an unknown expectation', `POST /echo HTTP/1.1\r\n${HOST}Expect: gold\r\n\r\n`],
+    ['an expectation', `POST /echo HTTP/1.1\r\n${HOST}Content-Length: 5\r\nExpect: 100-continue\r\n\r\n`],
+    ['16 KiB of headers', `GET /echo HTTP/1.1\r\n${HOST}a: ${'b'.repeat(16_384)}\r\n\r\n`],
+    ['a bad chunk', `POST /echo HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\nZZ\r\n`],
+    [
+      'a refused upload',
+      `POST /refuse HTTP/1.1\r\n${HOST}Content-Length: 900000\r\n\r\n${'x'.repeat(300_000)}`,
+    ],
+    ['too large an upload', `POST /echo HTTP/1.1\r\n${HOST}Content-Length: 9000000\r\n\r\n`],
+    ['an upload', `POST /echo HTTP/1.1\r\n${HOST}Content-Length: 5\r\n\r\nhello`],
+    ['an answer without an end', `GET /open HTTP/1.1\r\n${HOST}\r\n`],
+    ['a large answer', `GET /large HTTP/1.1\r\n${HOST}\r\n`],
+  ])('of %s that its client resets at any moment ends, and no other', async (_, request) => {
+    const port = await listen();
+    for (const moment of MOMENTS)
+      for (let again = 0; again < 3; again += 1) await reset(port, request, moment);
+    expect(statuses(await talk(port, LAST))).toEqual(['200']);
+  });
+
+  it('beyond the bound that its client resets at any moment ends, and no other', async () => {
+    const port = await listen({ connections: { max: 1, perAddressMax: 1 } });
+    const first = open(port);
+    first.socket.write(`GET /echo HTTP/1.1\r\n${HOST}\r\n`);
+    await eventually('an answer', () => first.text().includes('/echo'));
+    for (const moment of MOMENTS)
+      for (let again = 0; again < 3; again += 1)
+        await reset(port, `CONNECT a:1 HTTP/1.1\r\n${HOST}\r\n`, moment);
+    first.socket.write(LAST);
+    await first.closed;
+    expect(statuses(first.text())).toEqual(['200', '200']);
+  });
+
   it('with 128 headers, trailers and chunk extensions is served', async () => {
     const port = await listen();
     const many = `GET /echo HTTP/1.1\r\n${HOST}Connection: close\r\n${'a: b\r\n'.repeat(126)}\r\n`;
@@ -117,6 +174,15 @@ describe('a connection', () => {
   it('keeps the answer that is under way when garbage follows, and answers that after it', async () => {
     const answer = await talk(await listen(), `GET /echo/1 HTTP/1.1\r\n${HOST}\r\n`, 'GARBAGE\r\n\r\n');
     expect(statuses(answer)).toEqual(['200', '400']);
+    expect(answer).toContain('/echo/1 0');
+  });
+
+  it('keeps the answer that is under way when a tunnel is asked for, and refuses that after it', async () => {
+    const answer = await talk(
+      await listen(),
+      `GET /echo/1 HTTP/1.1\r\n${HOST}\r\nCONNECT a:1 HTTP/1.1\r\n${HOST}\r\n`,
+    );
+    expect(statuses(answer)).toEqual(['200', '405']);
     expect(answer).toContain('/echo/1 0');
   });
 
@@ -229,16 +295,18 @@ describe('a connection', () => {
       socket.write(ask);
       await eventually('an answer', () => text().includes('/echo'));
     }
+    const before = counted;
     for (const [address, status] of [
       ['127.0.0.1', '503'],
       ['127.0.0.3', '503'],
     ] as const) {
       const refused = open(port, address);
-      refused.socket.write(ask);
+      refused.socket.write(`GET /counted HTTP/1.1\r\n${HOST}\r\n`);
       await refused.closed;
       expect(statuses(refused.text())).toEqual([status]);
       expect(refused.text()).toMatch(/^retry-after: 1\r$/m);
     }
+    expect(counted).toBe(before);
     taken[2]!.socket.destroy();
     await eventually('there is room', async () => {
       const third = open(port, '127.0.0.1');

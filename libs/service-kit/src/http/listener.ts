@@ -5,7 +5,7 @@ import { errorHeaders, Fault } from '@tunan/kernel';
 import { ConnectionLimit, type ConnectionBounds } from './connection-limit.js';
 import { hasUnreadBody, sendFault } from './error-response.js';
 import { formFault, HEADERS_MAX } from './request-form.js';
-import { answerUnreadable, endWith } from './unreadable-request.js';
+import { answerUnreadable, endAfter, endWith } from './unreadable-request.js';
 
 /** Answers requests below a path prefix. */
 export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -81,7 +81,9 @@ export class Listener {
       answerUnreadable(error, socket, this.#answers.get(socket)),
     );
     this.#server.on('connect', (_request, socket) =>
-      endWith(socket, new Fault('method_not_allowed', 'This is not a proxy.'), { allow: 'GET, HEAD, POST' }),
+      endAfter(this.#answers.get(socket), socket, new Fault('method_not_allowed', 'This is not a proxy.'), {
+        allow: 'GET, HEAD, POST',
+      }),
     );
     this.#server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
       request.once('resume', () => {
@@ -156,13 +158,16 @@ export class Listener {
   }
 
   #takeConnection(socket: Socket): void {
+    // For as long as it lives, whoever answers on it: Node takes its own listener off a socket that asked for a tunnel,
+    // and a client that resets it then would end the process.
+    socket.on('error', () => socket.destroy());
     let leave: () => void;
     try {
       // A peer that has gone already has no address.
       leave = this.#limit.enter(socket.remoteAddress ?? '');
     } catch (error) {
-      // Nothing that it sends is read.
-      socket.pause();
+      // Nothing that it sends is read. Not at once: Node has just listened for its bytes, and begins to read with the next tick.
+      process.nextTick(() => socket.pause());
       const fault = Fault.from(error);
       return endWith(socket, fault, errorHeaders(fault));
     }

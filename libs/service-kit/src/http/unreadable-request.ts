@@ -28,18 +28,23 @@ export const answerUnreadable = (
   if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
   socket.pause();
   const fault = faultOf(error);
-  if (latest === undefined || latest.closed) {
-    if (latest?.req.complete === false) return void socket.destroy();
-    return endWith(socket, fault);
-  }
-  // The body of that request is what can't be read.
-  if (!latest.req.complete) {
-    if (latest.headersSent) return closeSoon(socket);
-    return sendFault(latest, fault, { connection: 'close' });
-  }
-  // The bytes after it are: its own answer comes first.
+  // The body of that request is what can't be read; else the bytes after it are.
+  if (latest?.req.complete !== false) return endAfter(latest, socket, fault);
+  if (latest.closed) return void socket.destroy();
+  if (latest.headersSent) return closeSoon(socket);
+  sendFault(latest, fault, { connection: 'close' });
+};
+
+/** As {@link endWith}, once a connection's last request that could be read has its own answer. */
+export const endAfter = (
+  latest: ServerResponse | undefined,
+  socket: Duplex,
+  fault: Fault,
+  headers: Readonly<Record<string, string>> = {},
+): void => {
+  if (latest === undefined || latest.closed) return endWith(socket, fault, headers);
   latest.once('close', () => {
-    if (socket.writable) endWith(socket, fault);
+    if (socket.writable) endWith(socket, fault, headers);
   });
 };
 
