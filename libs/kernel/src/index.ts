@@ -6,4 +6,5 @@ export * from './fault/faults.js';
 export * from './ids.js';
 export * from './key-hmac.js';
 export * from './money.js';
+export * from './time-out.js';
 export * from './within.js';

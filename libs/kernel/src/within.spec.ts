@@ -17,6 +17,21 @@ describe('within', () => {
     clock.advance(100);
     expect(await result).toBe('late');
   });
+
+  // Guarantee: what came in time is not given up because this process was busy itself.
+  it('reads what has come before it is late, if its own event loop was', async () => {
+    const clock = new TestClock();
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const result = within(clock, 100, promise, 'late');
+    const never = within(clock, 100, new Promise(() => undefined), 'late');
+    clock.block(180);
+    clock.advance(0);
+    resolve('done');
+    expect(await result).toBe('done');
+    clock.advance(80);
+    expect(await never).toBe('late');
+    expect(clock.waiting).toBe(0);
+  });
 });
 
 describe('answerWithin', () => {

@@ -1,7 +1,8 @@
 import type { Clock } from './clock.js';
 import { Fault } from './fault/fault.js';
+import { timeOut } from './time-out.js';
 
-/** The promise, or `late` if it takes longer than `timeoutMs`. The work itself goes on. */
+/** The promise, or `late` if it takes longer than `timeoutMs` (as {@link timeOut} has it). The work itself goes on. */
 export const within = async <T, Late>(
   clock: Clock,
   timeoutMs: number,
@@ -10,7 +11,7 @@ export const within = async <T, Late>(
 ): Promise<T | Late> => {
   let cancel = (): void => undefined;
   const expiry = new Promise<Late>((resolve) => {
-    cancel = clock.after(timeoutMs, () => resolve(late));
+    cancel = timeOut(clock, timeoutMs, () => resolve(late));
   });
   try {
     return await Promise.race([work, expiry]);

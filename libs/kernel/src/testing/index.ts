@@ -36,6 +36,11 @@ export class TestClock extends Clock {
     return this.#timers.size;
   }
 
+  /** The event loop is busy for `ms`: time passes, and what falls due has to wait for {@link advance}. */
+  block(ms: number): void {
+    this.#nowMs += ms;
+  }
+
   /** Moves time on by `ms`, firing what falls due on the way, timers set by those timers included. */
   advance(ms: number): void {
     const endMs = this.#nowMs + ms;

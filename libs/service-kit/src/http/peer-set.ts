@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
+import { SystemClock, timeOut } from '@tunan/kernel';
 import { Pool, type Dispatcher } from 'undici';
 
 /** One replica of a service. */
@@ -12,6 +13,7 @@ export interface Peer {
 /** How often the addresses behind a name are read again. */
 const RESOLVE_INTERVAL_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 1_000;
+const CLOCK = new SystemClock();
 
 /**
  * The replicas behind one base URL. A name (a headless Service) is resolved to its addresses and each request goes
@@ -42,7 +44,10 @@ export class PeerSet {
     return best;
   }
 
-  /** Posts a JSON body and returns the answer's text. Anything but 200 is an error. */
+  /**
+   * Posts a JSON body and returns the answer's text.
+   * @throws Error on anything but 200, and if the answer takes longer than `timeoutMs` (as {@link timeOut} has it)
+   */
   async request(
     path: string,
     token: string,
@@ -51,6 +56,8 @@ export class PeerSet {
     bytesMax: number,
   ): Promise<string> {
     const peer = await this.pick();
+    const late = new AbortController();
+    const cancel = timeOut(CLOCK, timeoutMs, () => late.abort(new Error(`no answer in ${timeoutMs} ms`)));
     peer.inFlight += 1;
     try {
       const answer = await peer.pool.request({
@@ -58,12 +65,13 @@ export class PeerSet {
         method: 'POST',
         headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
         body,
-        signal: AbortSignal.timeout(timeoutMs),
+        signal: late.signal,
       });
       const text = await readText(answer.body, bytesMax);
       if (answer.statusCode !== 200) throw new Error(`${this.baseUrl}${path} answered ${answer.statusCode}`);
       return text;
     } finally {
+      cancel();
       peer.inFlight -= 1;
     }
   }

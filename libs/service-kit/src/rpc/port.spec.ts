@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { call, nano, type ContractSpec, type Port } from '@tunan/contracts';
 import { Fault } from '@tunan/kernel';
@@ -32,6 +34,27 @@ const implementation: Port<typeof bank> = {
   hang: () => new Promise(() => undefined),
   forbidden: () => Promise.resolve({}),
 };
+
+const MAY_ANSWER = 0;
+const HAS_ANSWERED = 1;
+
+/** Says when a call has come, answers it when it may, and says that it has. */
+const PUNCTUAL_PEER = `
+const { createServer } = require('node:http');
+const { parentPort, workerData } = require('node:worker_threads');
+const shared = new Int32Array(workerData);
+const server = createServer((request, response) => {
+  request.resume().on('end', () => {
+    parentPort.postMessage('a call has come');
+    Atomics.wait(shared, ${MAY_ANSWER}, 0);
+    response.end('{"results":[{"reply":{}}]}', () => {
+      Atomics.store(shared, ${HAS_ANSWERED}, 1);
+      Atomics.notify(shared, ${HAS_ANSWERED});
+    });
+  });
+});
+server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));
+`;
 
 const faultOf = (promise: Promise<unknown>): Promise<Fault> =>
   promise.then(
@@ -124,6 +147,28 @@ describe('bindings', () => {
 
   it('gives up a call after the time that its contract allows', async () => {
     expect(await faultOf(connect().hang({}))).toMatchObject({ code: 'service_unavailable' });
+  });
+
+  // Guarantee: a process that was busy itself does not give up what was answered in time, and fail its client for it.
+  it('reads an answer that came in time before it gives up', async () => {
+    const shared = new Int32Array(new SharedArrayBuffer(8));
+    const peer = new Worker(PUNCTUAL_PEER, { eval: true, workerData: shared.buffer });
+    try {
+      const [port] = (await once(peer, 'message')) as [number];
+      const peers = new PeerSet(`http://127.0.0.1:${port}`, 1);
+      peerSets.push(peers);
+      const called = performance.now();
+      const reply = httpPort(bank, peers, 'new').crash({});
+      await once(peer, 'message');
+      // From here on this event loop is busy: the answer comes, and then the time is over.
+      Atomics.store(shared, MAY_ANSWER, 1);
+      Atomics.notify(shared, MAY_ANSWER);
+      Atomics.wait(shared, HAS_ANSWERED, 0);
+      while (performance.now() < called + 2 * bank.calls.crash.timeoutMs);
+      expect(await reply).toEqual({});
+    } finally {
+      await peer.terminate();
+    }
   });
 
   it('accepts the old token of a caller while it is rotated', async () => {

@@ -109,6 +109,19 @@ describe('OperationQueue', () => {
     expect((await failure(slow)).code).toBe('service_unavailable');
   });
 
+  // Guarantee: a process that was busy itself does not fail requests that the store has answered in time.
+  it('reads the answers that have come in time before it gives up, if it is late itself', async () => {
+    const inTime = purge(1, 'fast');
+    const never = purge(2, 'fast');
+    await turn();
+    clock.block(500);
+    clock.advance(0);
+    host.answer([true, '1']);
+    expect(await inTime).toBe(1);
+    clock.advance(100);
+    expect((await failure(never)).message).toContain('no answer to purge in time');
+  });
+
   // Guarantee: what was given up because the store was stuck is not charged when it goes on, and nobody else fails.
   it('has a settlement refused that the host reaches after its lapse', async () => {
     const store = new StoreHost(clock, TEST_LIMITS, new MemoryJournal());
