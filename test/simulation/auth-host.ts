@@ -72,7 +72,7 @@ export class AuthHost {
       onError: ignore,
     });
     const origin = new StoreOrigin(store, register, ignore);
-    const sweeper = new LeaseSweeper(store, catalogs);
+    const sweeper = new LeaseSweeper(store, catalogs, ignore);
     const repair = new StoreRepair(store, refresher, AUTH_TIMES.staleMs);
     const keys = new KeyDirectory(new NoLookup(), [], process, { cacheMax: 1, hitMs: 0, missMs: 0 });
     this.service = new AuthService({

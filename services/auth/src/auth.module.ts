@@ -119,7 +119,11 @@ const upkeep = (context: AuthContext, store: AdmissionStore, metrics: AuthMetric
           onError: failureOf(context, metrics, 'relay'),
         }),
     ),
-    provide(LeaseSweeper, [Catalogs], (catalogs: Catalogs) => new LeaseSweeper(store, catalogs)),
+    provide(
+      LeaseSweeper,
+      [Catalogs],
+      (catalogs: Catalogs) => new LeaseSweeper(store, catalogs, failureOf(context, metrics, 'sweep')),
+    ),
     provide(
       StoreReconciliation,
       [AccountSource],

@@ -8,10 +8,11 @@ import { MemoryAdmissionStore } from './store/testing/memory-admission-store.js'
 import { grant, heat } from './store/testing/store-harness.js';
 
 class FixedPrices extends PriceBook {
-  away = false;
+  /** Models whose price can't be read. */
+  away: readonly string[] = [];
 
-  override terms(): ModelTerms {
-    if (this.away) throw new Fault('service_unavailable', 'Away.');
+  override terms(_catalogVersion: number, model: string): ModelTerms {
+    if (this.away.includes(model)) throw new Fault('service_unavailable', 'Away.');
     return { price: DOLLAR_PRICE, ceilingDefault: 1_000, contextTokens: 100_000 };
   }
 }
@@ -20,14 +21,17 @@ describe('LeaseSweeper', () => {
   let clock: TestClock;
   let store: MemoryAdmissionStore;
   let prices: FixedPrices;
+  let unpriced: string[];
   let sweeper: LeaseSweeper;
   beforeEach(async () => {
     clock = new TestClock();
     store = new MemoryAdmissionStore(clock);
     prices = new FixedPrices();
-    sweeper = new LeaseSweeper(store, prices);
+    unpriced = [];
+    sweeper = newSweeper();
     await heat(store, { profile: aProfile({ limits: { rpm: 10_000, tpm: 1e12, concurrency: 10_000 } }) });
   });
+  const newSweeper = () => new LeaseSweeper(store, prices, ({ message }) => unpriced.push(message));
   const events = async () => (await store.readOutbox(0, 1_000)).map(({ event }) => event);
 
   // Guarantee: a gateway that died costs the customer what renewals prove was delivered, and nothing else.
@@ -67,19 +71,34 @@ describe('LeaseSweeper', () => {
   it('does no harm beside a second sweeper', async () => {
     await grant(store);
     clock.advance(60_000);
-    const reports = await Promise.all([sweeper.sweep(), new LeaseSweeper(store, prices).sweep()]);
+    const reports = await Promise.all([sweeper.sweep(), newSweeper().sweep()]);
     expect(reports.reduce((sum, { lost }) => sum + lost, 0)).toBe(1);
     expect(await events()).toHaveLength(1);
   });
 
-  it('keeps holds whose price it can not read, and meets them again', async () => {
+  // Guarantee: a price that can't be read keeps the credit of its own requests, longer, and of nobody else's.
+  it('keeps holds whose price it can not read, says so, and meets them again', async () => {
+    for (let index = 0; index < 450; index += 1) await grant(store, { model: 'away', ceiling: 1 });
+    await grant(store);
+    await grant(store, { model: 'away' });
     await grant(store);
     clock.advance(60_000);
-    prices.away = true;
+    prices.away = ['away'];
+    expect((await sweeper.sweep()).lost).toBe(2);
+    expect(await store.stats()).toMatchObject({ holds: 451 });
+    expect(unpriced).toEqual([expect.stringMatching(/^no price of away in catalog 1: /)]);
+    await sweeper.sweep();
+    expect(unpriced).toHaveLength(2);
+    prices.away = [];
+    expect((await sweeper.sweep()).lost).toBe(451);
+    expect(unpriced).toHaveLength(2);
+  });
+
+  it('says that it could not ask the store', async () => {
+    await grant(store);
+    clock.advance(60_000);
+    store.failNext(1);
     await expect(sweeper.sweep()).rejects.toMatchObject({ code: 'service_unavailable' });
-    expect(await store.stats()).toMatchObject({ holds: 1 });
-    prices.away = false;
-    expect((await sweeper.sweep()).lost).toBe(1);
   });
 
   it('ends any number in one sweep, and forgets what ended long ago', async () => {

@@ -15,7 +15,7 @@ import {
 } from './account-state.js';
 import { decide } from './decide.js';
 import { observedPermille, settledRecord, voidedRecord, withinHold, withinMeans } from './ending.js';
-import type { Admission } from './hold.js';
+import { haveOnePrice, type Admission, type HeldTerms } from './hold.js';
 import type {
   AccountPage,
   AdmissionResult,
@@ -278,12 +278,12 @@ export class AdmissionState {
     if (generation === this.generation) this.life.complete();
   }
 
-  expiredHolds(limit: number): ExpiredHold[] {
+  expiredHolds(limit: number, except: readonly HeldTerms[]): ExpiredHold[] {
     const nowMs = this.#time.nowMs();
     const expired: ExpiredHold[] = [];
     for (const { hold, deliveredTokens, leaseEndsMs } of this.#book.held.values()) {
       if (leaseEndsMs > nowMs || expired.length >= limit) break;
-      expired.push({ hold, deliveredTokens });
+      if (!except.some((terms) => haveOnePrice(terms, hold))) expired.push({ hold, deliveredTokens });
     }
     return expired;
   }

@@ -1,4 +1,4 @@
-import type { AdmitRequest } from '@tunan/contracts';
+import type { AdmitRequest, Hold } from '@tunan/contracts';
 import type { Nano, TokenPrice } from '@tunan/kernel';
 
 /** What auth adds to a request before the store decides: the terms of its catalog snapshot. */
@@ -10,6 +10,13 @@ export interface HoldTerms {
 
 /** A request for admission with everything that the decision needs. */
 export interface Admission extends AdmitRequest, HoldTerms {}
+
+/** What the price of a hold is found by. */
+export type HeldTerms = Pick<Hold, 'catalogVersion' | 'model'>;
+
+/** Whether two holds, or what is known of them, have their price from the same place. */
+export const haveOnePrice = (one: HeldTerms, other: HeldTerms): boolean =>
+  one.catalogVersion === other.catalogVersion && one.model === other.model;
 
 /** Likely prompt tokens are held with this factor, in thousandths. */
 export const PROMPT_PERMILLE = 1_250;

@@ -1,5 +1,5 @@
 import type { CountedAs, Hold, Publication, UsageEvent } from '@tunan/contracts';
-import type { Admission } from '../domain/hold.js';
+import type { Admission, HeldTerms } from '../domain/hold.js';
 import type {
   AccountPage,
   AdmissionResult,
@@ -100,8 +100,11 @@ export abstract class AdmissionStore {
    */
   abstract nothingLost(generation: string): Promise<void>;
 
-  /** Holds whose lease has run out, longest first. No lease runs out within one lease of the store's opening. */
-  abstract expiredHolds(limit: number): Promise<readonly ExpiredHold[]>;
+  /**
+   * Holds whose lease has run out, longest first. No lease runs out within one lease of the store's opening.
+   * @param except holds on these terms are left out
+   */
+  abstract expiredHolds(limit: number, except?: readonly HeldTerms[]): Promise<readonly ExpiredHold[]>;
 
   /** The oldest events of a shard that are not acknowledged, in order. The same again until they are. */
   abstract readOutbox(shard: number, limit: number): Promise<readonly OutboxEntry[]>;

@@ -1,5 +1,5 @@
 import type { CountedAs, Hold, Publication, UsageEvent } from '@tunan/contracts';
-import type { Admission } from '../domain/hold.js';
+import type { Admission, HeldTerms } from '../domain/hold.js';
 import type {
   AccountPage,
   AdmissionResult,
@@ -64,8 +64,8 @@ export abstract class MachineAdmissionStore extends AdmissionStore {
     return this.#patient('nothingLost', generation);
   }
 
-  override expiredHolds(limit: number): Promise<readonly ExpiredHold[]> {
-    return this.#patient('expiredHolds', limit);
+  override expiredHolds(limit: number, except: readonly HeldTerms[] = []): Promise<readonly ExpiredHold[]> {
+    return this.#patient('expiredHolds', limit, except);
   }
 
   override async readOutbox(_shard: number, limit: number): Promise<readonly OutboxEntry[]> {

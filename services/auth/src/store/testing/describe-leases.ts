@@ -32,6 +32,15 @@ export const describeLeases = (open: OpenHarness): void => {
       served: null,
     });
 
+  it('leaves out expired holds on terms that are not asked for', async () => {
+    const { hold } = await grant(store);
+    const others = [await grant(store, { model: 'other' }), await grant(store, { catalogVersion: 2 })];
+    await harness.advance(60_000);
+    const terms = others.map(({ hold: { catalogVersion, model } }) => ({ catalogVersion, model }));
+    expect(await store.expiredHolds(1, terms)).toEqual([{ hold, deliveredTokens: 0 }]);
+    expect(await store.expiredHolds(10, terms.slice(0, 1))).toHaveLength(2);
+  });
+
   describe('renew', () => {
     it('begins the lease anew and keeps the largest progress', async () => {
       const { hold } = await grant(store);

@@ -83,8 +83,16 @@ const RULES: { readonly [Name in OperationName]: Rule<Name> } = {
   // The reference has every hold from the beginning.
   nothingLost: () => same(undefined),
   // Leases that end at the same moment may be named in any order.
-  expiredHolds: (reference) => ({
-    expected: reference.expired().sort(byRequest),
+  expiredHolds: (reference, [, except]) => ({
+    expected: reference
+      .expired()
+      .filter(
+        ({ hold }) =>
+          !except.some(
+            ({ catalogVersion, model }) => hold.catalogVersion === catalogVersion && hold.model === model,
+          ),
+      )
+      .sort(byRequest),
     seen: (expired) => [...expired].sort(byRequest),
   }),
   readOutbox: (reference, [limit]) => ({

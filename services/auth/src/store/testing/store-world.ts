@@ -59,7 +59,7 @@ export class StoreWorld {
     readonly invariants: StoreInvariants,
     readonly store: ComparedStore,
   ) {
-    this.sweeper = new LeaseSweeper(store, { terms: () => TERMS });
+    this.sweeper = new LeaseSweeper(store, { terms: () => TERMS }, () => undefined);
     const source: AccountSource = {
       read: async (accountIds, eventIds) => {
         await this.turn('Postgres reads');
