@@ -408,17 +408,6 @@ describe('AuthService', () => {
     });
   });
 
-  it('says whether a request still has the mark of its idempotency key', async () => {
-    const first = { accountId: ACCOUNT, keyId: 'key_1', idempotencyHash: 'a'.repeat(64), requestId: 'r1' };
-    const second = { ...first, requestId: 'r2' };
-    const requestHash = 'b'.repeat(64);
-    await auth.beginIdempotent({ ...first, requestHash });
-    expect(await auth.endIdempotent({ ...first, end: { kind: 'running' } })).toEqual({ owned: true });
-    clock.advance(60_000);
-    expect(await auth.beginIdempotent({ ...second, requestHash })).toEqual({ outcome: 'begun' });
-    expect(await auth.endIdempotent({ ...first, end: { kind: 'not-stored' } })).toEqual({ owned: false });
-  });
-
   it('hands the catalog out', async () => {
     expect((await auth.catalog({ knownVersion: null, version: null })).snapshot?.version).toBe(1);
     expect(await auth.catalog({ knownVersion: 1, version: null })).toEqual({ snapshot: null });

@@ -137,7 +137,8 @@ export class AuthService extends AuthPort {
     this.parts.answers.find(request, requestHash);
 
   override beginIdempotent: AuthPort['beginIdempotent'] = ({ requestHash, ...request }) =>
-    this.parts.answers.begin(request, requestHash);
+    // A mark is renewed in Postgres, which may be away; a hold is not. So the hold says whether its request still runs.
+    this.parts.answers.begin(request, requestHash, (requestId) => this.parts.store.isHeld(requestId));
 
   override endIdempotent: AuthPort['endIdempotent'] = async ({ end, ...request }) => ({
     owned: await this.parts.answers.end(request, end),

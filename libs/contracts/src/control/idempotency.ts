@@ -43,7 +43,10 @@ export const findIdempotentReply = z.discriminatedUnion('outcome', [
 export type FindIdempotentReply = z.output<typeof findIdempotentReply>;
 
 export const beginIdempotentReply = z.discriminatedUnion('outcome', [
-  /** Go on: the mark is set, for as long as a hold's lease, and must be kept alive like one. */
+  /**
+   * Go on: the mark is set, for as long as a hold's lease, and must be kept alive like one. If that fails nobody else
+   * gets it all the same, as long as the request holds.
+   */
   z.object({ outcome: z.literal('begun') }),
   ...known,
 ]);

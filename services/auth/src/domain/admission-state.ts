@@ -278,6 +278,10 @@ export class AdmissionState {
     if (generation === this.generation) this.life.complete();
   }
 
+  isHeld(requestId: string): boolean {
+    return this.#book.held.has(requestId);
+  }
+
   expiredHolds(limit: number, except: readonly HeldTerms[]): ExpiredHold[] {
     const nowMs = this.#time.nowMs();
     const expired: ExpiredHold[] = [];

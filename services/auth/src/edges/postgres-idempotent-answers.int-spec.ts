@@ -17,6 +17,8 @@ const first: IdempotentRequest = {
 };
 const second: IdempotentRequest = { ...first, requestId: 'r2' };
 const sealed = Buffer.alloc(300, 'sealed').toString('base64');
+const hasEnded = () => Promise.resolve(false);
+const runs = () => Promise.resolve(true);
 /** Room for three of them. */
 const BYTES_MAX = 1_000;
 
@@ -63,7 +65,7 @@ describe('idempotent answers', () => {
     it('give the mark to one of many that begin at once', async () => {
       const begun = await Promise.all(
         Array.from({ length: 20 }, (_, index) =>
-          answers.begin({ ...first, requestId: `r${index}` }, hash('b')),
+          answers.begin({ ...first, requestId: `r${index}` }, hash('b'), hasEnded),
         ),
       );
       expect(begun.filter(({ outcome }) => outcome === 'begun')).toHaveLength(1);
@@ -72,20 +74,23 @@ describe('idempotent answers', () => {
 
     it('keep marks of other keys, and of other idempotency keys, apart', async () => {
       for (const request of [first, { ...first, keyId: 'key_2' }, { ...first, idempotencyHash: hash('c') }])
-        expect(await answers.begin(request, hash('b'))).toEqual({ outcome: 'begun' });
+        expect(await answers.begin(request, hash('b'), hasEnded)).toEqual({ outcome: 'begun' });
     });
 
     it('say who runs, and tell another request from the same one', async () => {
-      await answers.begin(first, hash('b'));
-      expect(await answers.begin(second, hash('b'))).toEqual({ outcome: 'running', requestId: 'r1' });
-      expect(await answers.begin(second, hash('d'))).toEqual({ outcome: 'reused' });
+      await answers.begin(first, hash('b'), hasEnded);
+      expect(await answers.begin(second, hash('b'), hasEnded)).toEqual({
+        outcome: 'running',
+        requestId: 'r1',
+      });
+      expect(await answers.begin(second, hash('d'), hasEnded)).toEqual({ outcome: 'reused' });
     });
 
     it.each([true, false])('replay what was answered (settled: %s)', async (settled) => {
-      await answers.begin(first, hash('b'));
+      await answers.begin(first, hash('b'), hasEnded);
       await answers.end(first, { kind: 'answered', settled: false, sealed });
       if (settled) await answers.end(first, { kind: 'answered', settled, sealed });
-      expect(await answers.begin(second, hash('b'))).toEqual({
+      expect(await answers.begin(second, hash('b'), hasEnded)).toEqual({
         outcome: 'answered',
         requestId: 'r1',
         settled,
@@ -94,15 +99,18 @@ describe('idempotent answers', () => {
     });
 
     it('say that an answer was not kept', async () => {
-      await answers.begin(first, hash('b'));
+      await answers.begin(first, hash('b'), hasEnded);
       await answers.end(first, { kind: 'not-stored' });
-      expect(await answers.begin(second, hash('b'))).toEqual({ outcome: 'not-stored', requestId: 'r1' });
+      expect(await answers.begin(second, hash('b'), hasEnded)).toEqual({
+        outcome: 'not-stored',
+        requestId: 'r1',
+      });
     });
 
     // Guarantee: what is kept for an account has a bound; beyond it a retry is refused, and never charged again.
     it('keep no more of an account than its bytes, and again a day later', async () => {
       const keep = async (request: IdempotentRequest) => {
-        await answers.begin(request, hash('b'));
+        await answers.begin(request, hash('b'), hasEnded);
         expect(await answers.end(request, { kind: 'answered', settled: false, sealed })).toBe(true);
         const settled = await answers.end(request, { kind: 'answered', settled: true, sealed });
         const { outcome } = await answers.find(request, hash('b'));
@@ -119,32 +127,35 @@ describe('idempotent answers', () => {
     });
 
     it('let a key be used again at once if its request failed', async () => {
-      await answers.begin(first, hash('b'));
+      await answers.begin(first, hash('b'), hasEnded);
       await answers.end(first, { kind: 'failed' });
-      expect(await answers.begin(second, hash('d'))).toEqual({ outcome: 'begun' });
+      expect(await answers.begin(second, hash('d'), hasEnded)).toEqual({ outcome: 'begun' });
     });
 
     // Guarantee: what was neither charged nor kept is not refused for a day as if it had been.
     it.each([{ kind: 'not-stored' }, { kind: 'running' }] as const)(
       'let a key be used again at once if its charge was refused (%j)',
       async (end) => {
-        await answers.begin(first, hash('b'));
+        await answers.begin(first, hash('b'), hasEnded);
         await answers.end(first, end);
         expect(await answers.end(second, { kind: 'uncharged' })).toBe(false);
         expect(await answers.end(first, { kind: 'uncharged' })).toBe(true);
-        expect(await answers.begin(second, hash('b'))).toEqual({ outcome: 'begun' });
+        expect(await answers.begin(second, hash('b'), hasEnded)).toEqual({ outcome: 'begun' });
       },
     );
 
     it('keep an answer whose charge was refused: its replay is charged', async () => {
-      await answers.begin(first, hash('b'));
+      await answers.begin(first, hash('b'), hasEnded);
       await answers.end(first, { kind: 'answered', settled: false, sealed });
       expect(await answers.end(first, { kind: 'uncharged' })).toBe(false);
-      expect(await answers.begin(second, hash('b'))).toMatchObject({ outcome: 'answered', settled: false });
+      expect(await answers.begin(second, hash('b'), hasEnded)).toMatchObject({
+        outcome: 'answered',
+        settled: false,
+      });
     });
 
     it('take nothing of a request whose mark is another’s, and say so', async () => {
-      await answers.begin(first, hash('b'));
+      await answers.begin(first, hash('b'), hasEnded);
       for (const end of [
         { kind: 'running' },
         { kind: 'failed' },
@@ -155,7 +166,10 @@ describe('idempotent answers', () => {
         expect(await answers.end(second, end)).toBe(false);
         expect(await answers.end({ ...first, idempotencyHash: hash('c') }, end)).toBe(false);
       }
-      expect(await answers.begin(second, hash('b'))).toEqual({ outcome: 'running', requestId: 'r1' });
+      expect(await answers.begin(second, hash('b'), hasEnded)).toEqual({
+        outcome: 'running',
+        requestId: 'r1',
+      });
       expect(await answers.end(first, { kind: 'answered', settled: false, sealed })).toBe(true);
     });
 
@@ -163,9 +177,9 @@ describe('idempotent answers', () => {
     it.each([{ kind: 'answered', settled: false, sealed }, { kind: 'not-stored' }] as const)(
       'let only who holds the mark keep an answer, once the first one’s lease ran out (%j)',
       async (end) => {
-        await answers.begin(first, hash('b'));
+        await answers.begin(first, hash('b'), hasEnded);
         await pass(LEASE_MS);
-        expect(await answers.begin(second, hash('b'))).toEqual({ outcome: 'begun' });
+        expect(await answers.begin(second, hash('b'), hasEnded)).toEqual({ outcome: 'begun' });
         expect(await answers.end(first, end)).toBe(false);
         expect(await answers.end(second, end)).toBe(true);
       },
@@ -174,7 +188,7 @@ describe('idempotent answers', () => {
     it('are found without a mark being set', async () => {
       expect(await answers.find(first, hash('b'))).toEqual({ outcome: 'none' });
       expect(await answers.find(second, hash('d'))).toEqual({ outcome: 'none' });
-      await answers.begin(first, hash('b'));
+      await answers.begin(first, hash('b'), hasEnded);
       expect(await answers.find(second, hash('b'))).toEqual({ outcome: 'running', requestId: 'r1' });
       expect(await answers.find(second, hash('d'))).toEqual({ outcome: 'reused' });
       await pass(LEASE_MS);
@@ -189,24 +203,60 @@ describe('idempotent answers', () => {
     });
 
     it('lose a mark with its lease, unless it is renewed', async () => {
-      await answers.begin(first, hash('b'));
+      await answers.begin(first, hash('b'), hasEnded);
       await pass(LEASE_MS - 1_000);
       await answers.end(first, { kind: 'running' });
       await pass(LEASE_MS - 1_000);
-      expect((await answers.begin(second, hash('b'))).outcome).toBe('running');
+      expect((await answers.begin(second, hash('b'), hasEnded)).outcome).toBe('running');
       await pass(1_000);
-      expect(await answers.begin(second, hash('b'))).toEqual({ outcome: 'begun' });
+      expect(await answers.begin(second, hash('b'), hasEnded)).toEqual({ outcome: 'begun' });
+    });
+
+    // Guarantee: of a request that still runs there is no second one, however late it renews its mark.
+    it('keep a mark that was not renewed as long as its request runs', async () => {
+      await answers.begin(first, hash('b'), hasEnded);
+      await pass(LEASE_MS);
+      expect(await answers.begin(second, hash('b'), runs)).toEqual({ outcome: 'running', requestId: 'r1' });
+      expect(await answers.begin(second, hash('d'), runs)).toEqual({ outcome: 'reused' });
+      await pass(DAY_MS);
+      expect(await answers.begin(second, hash('b'), runs)).toEqual({ outcome: 'begun' });
+    });
+
+    it.each([
+      ['is renewed meanwhile', 'r1'],
+      ['is taken by another meanwhile', 'r3'],
+    ])('do not give away a mark that %s', async (_what, requestId) => {
+      await answers.begin(first, hash('b'), hasEnded);
+      await pass(LEASE_MS);
+      const asked = async () => {
+        if (requestId === 'r1') await answers.end(first, { kind: 'running' });
+        else await answers.begin({ ...first, requestId }, hash('b'), hasEnded);
+        return false;
+      };
+      expect(await answers.begin(second, hash('b'), asked)).toEqual({ outcome: 'running', requestId });
+    });
+
+    it('give one of many that meet a lapsed mark that mark', async () => {
+      await answers.begin(first, hash('b'), hasEnded);
+      await pass(LEASE_MS);
+      const begun = await Promise.all(
+        Array.from({ length: 20 }, (_, index) =>
+          answers.begin({ ...first, requestId: `s${index}` }, hash('b'), hasEnded),
+        ),
+      );
+      expect(begun.filter(({ outcome }) => outcome === 'begun')).toHaveLength(1);
+      expect(begun.filter(({ outcome }) => outcome === 'running')).toHaveLength(19);
     });
 
     it('keep an answer for a day, however long its lease is over, and then purge it', async () => {
-      await answers.begin(first, hash('b'));
+      await answers.begin(first, hash('b'), hasEnded);
       await answers.end(first, { kind: 'answered', settled: false, sealed });
       await answers.end(first, { kind: 'answered', settled: true, sealed });
       await pass(DAY_MS - 1_000);
-      expect((await answers.begin(second, hash('b'))).outcome).toBe('answered');
+      expect((await answers.begin(second, hash('b'), hasEnded)).outcome).toBe('answered');
       expect(await answers.purge(10)).toBe(0);
       await pass(1_000);
-      expect(await answers.begin(second, hash('d'))).toEqual({ outcome: 'begun' });
+      expect(await answers.begin(second, hash('d'), hasEnded)).toEqual({ outcome: 'begun' });
       await pass(DAY_MS);
       expect(await answers.purge(10)).toBe(1);
     });

@@ -7,7 +7,7 @@ import {
 } from '@tunan/contracts';
 import { databaseFault } from '@tunan/postgres';
 import type { Pool, QueryResult, QueryResultRow } from 'pg';
-import { IdempotentAnswers } from '../ports/idempotent-answers.js';
+import { IdempotentAnswers, type IsRunning } from '../ports/idempotent-answers.js';
 
 /** How long a key stands for its first request. */
 const KEPT_HOURS = 24;
@@ -23,14 +23,14 @@ VALUES ($1, decode($2, 'hex'), decode($3, 'hex'), $4, 'running',
 ON CONFLICT (key_id, idempotency_hash) DO UPDATE
 SET request_hash = excluded.request_hash, request_id = excluded.request_id, state = excluded.state, sealed = NULL,
     lease_ends_at = excluded.lease_ends_at, expires_at = excluded.expires_at
-WHERE a.expires_at <= now() OR (a.state = 'running' AND a.lease_ends_at <= now())
+WHERE a.expires_at <= now() OR (a.state = 'running' AND a.lease_ends_at <= now() AND a.request_id = $7)
 RETURNING request_id`;
 
 const FIND = `
-SELECT request_id, request_hash = decode($3, 'hex') AS same, state, encode(sealed, 'base64') AS sealed
+SELECT request_id, request_hash = decode($3, 'hex') AS same, state, encode(sealed, 'base64') AS sealed,
+       state = 'running' AND lease_ends_at <= now() AS lapsed
 FROM idempotent_answer
-WHERE key_id = $1 AND idempotency_hash = decode($2, 'hex')
-  AND expires_at > now() AND (state <> 'running' OR lease_ends_at > now())`;
+WHERE key_id = $1 AND idempotency_hash = decode($2, 'hex') AND expires_at > now()`;
 
 const OWN = `key_id = $1 AND idempotency_hash = decode($2, 'hex') AND request_id = $3`;
 
@@ -66,6 +66,8 @@ const PURGE_BYTES = `
 DELETE FROM idempotent_bytes WHERE ctid = ANY(ARRAY(
   SELECT ctid FROM idempotent_bytes WHERE hour <= now() - $2 * interval '1 hour' LIMIT $1 FOR UPDATE SKIP LOCKED))`;
 
+const BEGUN = { outcome: 'begun' } as const;
+
 type Known = Exclude<FindIdempotentReply, { outcome: 'none' }>;
 
 interface FoundRow {
@@ -73,6 +75,7 @@ interface FoundRow {
   readonly same: boolean;
   readonly state: 'running' | 'unsettled' | 'settled' | 'not_stored';
   readonly sealed: string | null;
+  readonly lapsed: boolean;
 }
 
 /** Marks and sealed answers in Postgres. What is in them only the customer's key can open. */
@@ -89,22 +92,45 @@ export class PostgresIdempotentAnswers extends IdempotentAnswers {
     super();
   }
 
-  override async find(
-    { keyId, idempotencyHash }: IdempotentRequest,
-    requestHash: string,
-  ): Promise<FindIdempotentReply> {
-    const { rows } = await this.#query<FoundRow>('find', FIND, [keyId, idempotencyHash, requestHash]);
-    return rows[0] === undefined ? { outcome: 'none' } : toReply(rows[0]);
+  override async find(request: IdempotentRequest, requestHash: string): Promise<FindIdempotentReply> {
+    const row = await this.#find(request, requestHash);
+    return row === undefined || row.lapsed ? { outcome: 'none' } : toReply(row);
   }
 
-  override async begin(request: IdempotentRequest, requestHash: string): Promise<BeginIdempotentReply> {
-    const { keyId, idempotencyHash, requestId } = request;
-    const set = [keyId, idempotencyHash, requestHash, requestId, this.leaseMs, KEPT_HOURS];
-    const { rows: begun } = await this.#query('begin', BEGIN, set);
-    if (begun.length > 0) return { outcome: 'begun' };
-    const found = await this.find(request, requestHash);
-    // The first request has failed between the two statements: to its contemporary it was running.
-    return found.outcome === 'none' ? { outcome: 'running', requestId } : found;
+  override async begin(
+    request: IdempotentRequest,
+    requestHash: string,
+    isRunning: IsRunning,
+  ): Promise<BeginIdempotentReply> {
+    if (await this.#set(request, requestHash, null)) return BEGUN;
+    const row = await this.#find(request, requestHash);
+    if (row?.lapsed === true && !(await isRunning(row.request_id))) {
+      if (await this.#set(request, requestHash, row.request_id)) return BEGUN;
+      // Somebody else took it, or it was renewed.
+      const found = await this.find(request, requestHash);
+      if (found.outcome !== 'none') return found;
+    }
+    // The first request has failed between two statements: to its contemporary it was running.
+    return row === undefined ? { outcome: 'running', requestId: request.requestId } : toReply(row);
+  }
+
+  /** Sets the mark, also over one that has lapsed if it is that of this request. */
+  async #set(
+    { keyId, idempotencyHash, requestId }: IdempotentRequest,
+    requestHash: string,
+    lapsedOf: string | null,
+  ): Promise<boolean> {
+    const set = [keyId, idempotencyHash, requestHash, requestId, this.leaseMs, KEPT_HOURS, lapsedOf];
+    const { rows } = await this.#query('begin', BEGIN, set);
+    return rows.length > 0;
+  }
+
+  async #find(
+    { keyId, idempotencyHash }: IdempotentRequest,
+    requestHash: string,
+  ): Promise<FoundRow | undefined> {
+    const { rows } = await this.#query<FoundRow>('find', FIND, [keyId, idempotencyHash, requestHash]);
+    return rows[0];
   }
 
   override async end(request: IdempotentRequest, end: IdempotentEnd): Promise<boolean> {

@@ -100,6 +100,9 @@ export abstract class AdmissionStore {
    */
   abstract nothingLost(generation: string): Promise<void>;
 
+  /** Whether a request holds: it was admitted, or renewed, and has not ended. */
+  abstract isHeld(requestId: string): Promise<boolean>;
+
   /**
    * Holds whose lease has run out, longest first. No lease runs out within one lease of the store's opening.
    * @param except holds on these terms are left out

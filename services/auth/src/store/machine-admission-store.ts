@@ -64,6 +64,10 @@ export abstract class MachineAdmissionStore extends AdmissionStore {
     return this.#patient('nothingLost', generation);
   }
 
+  override isHeld(requestId: string): Promise<boolean> {
+    return this.#fast('isHeld', requestId);
+  }
+
   override expiredHolds(limit: number, except: readonly HeldTerms[] = []): Promise<readonly ExpiredHold[]> {
     return this.#patient('expiredHolds', limit, except);
   }

@@ -32,6 +32,7 @@ export type Operations = Pick<
   | 'inspect'
   | 'publish'
   | 'nothingLost'
+  | 'isHeld'
   | 'expiredHolds'
   | 'readOutbox'
   | 'ackOutbox'

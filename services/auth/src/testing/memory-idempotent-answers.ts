@@ -6,7 +6,7 @@ import {
   type IdempotentRequest,
 } from '@tunan/contracts';
 import type { Clock } from '@tunan/kernel';
-import { IdempotentAnswers } from '../ports/idempotent-answers.js';
+import { IdempotentAnswers, type IsRunning } from '../ports/idempotent-answers.js';
 
 const KEPT_MS = 24 * 3_600_000;
 const NOT_STORED = { kind: 'not-stored' } as const;
@@ -39,10 +39,19 @@ export class MemoryIdempotentAnswers extends IdempotentAnswers {
     return Promise.resolve(found ? toReply(entry, requestHash) : { outcome: 'none' });
   }
 
-  override async begin(request: IdempotentRequest, requestHash: string): Promise<BeginIdempotentReply> {
+  override async begin(
+    request: IdempotentRequest,
+    requestHash: string,
+    isRunning: IsRunning,
+  ): Promise<BeginIdempotentReply> {
     const nowMs = this.clock.monotonicMs();
     const entry = this.#entries.get(placeOf(request));
     if (entry !== undefined && !hasRunOut(entry, nowMs)) return toReply(entry, requestHash);
+    if (entry !== undefined && entry.expiresAtMs > nowMs && (await isRunning(entry.requestId)))
+      return toReply(entry, requestHash);
+    // Meanwhile somebody else may have taken it, or it was renewed.
+    const later = this.#entries.get(placeOf(request));
+    if (later !== undefined && !hasRunOut(later, nowMs)) return toReply(later, requestHash);
     this.#entries.set(placeOf(request), {
       requestId: request.requestId,
       requestHash,

@@ -32,6 +32,20 @@ export const describeLeases = (open: OpenHarness): void => {
       served: null,
     });
 
+  it('says whether a request holds', async () => {
+    const { hold } = await grant(store);
+    const renewed = aHold();
+    await store.renew(renewed, 0);
+    for (const { requestId } of [hold, renewed]) expect(await store.isHeld(requestId)).toBe(true);
+    // Also when its lease has run out: a renewal would still be taken.
+    await harness.advance(60_000);
+    expect(await store.isHeld(hold.requestId)).toBe(true);
+    await store.settle(aSettlement(hold));
+    await store.void(renewed.requestId, ACCOUNT, false);
+    for (const requestId of [hold.requestId, renewed.requestId, 'unknown'])
+      expect(await store.isHeld(requestId)).toBe(false);
+  });
+
   it('leaves out expired holds on terms that are not asked for', async () => {
     const { hold } = await grant(store);
     const others = [await grant(store, { model: 'other' }), await grant(store, { catalogVersion: 2 })];

@@ -82,6 +82,7 @@ const RULES: { readonly [Name in OperationName]: Rule<Name> } = {
   },
   // The reference has every hold from the beginning.
   nothingLost: () => same(undefined),
+  isHeld: (reference, [requestId]) => same(reference.requests.get(requestId)?.state === 'held'),
   // Leases that end at the same moment may be named in any order.
   expiredHolds: (reference, [, except]) => ({
     expected: reference

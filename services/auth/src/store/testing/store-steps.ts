@@ -292,9 +292,11 @@ const repair = step('repair', fc.boolean(), (world, all) => {
 
 const sweep = step('sweep', fc.constant('all'), ({ sweeper }) => sweeper.sweep());
 
-const findUsage = step('find usage', fc.record({ index, accountId }), (world, facts) => {
+const findRequest = step('find request', fc.record({ index, accountId }), (world, facts) => {
   const hold = world.pick(world.holds, facts.index);
-  return hold && world.store.findUsage(facts.accountId, hold.requestId);
+  if (hold === undefined) return undefined;
+  const { store } = world;
+  return Promise.all([store.isHeld(hold.requestId), store.findUsage(facts.accountId, hold.requestId)]);
 });
 
 const look = step(
@@ -377,7 +379,7 @@ export const anyStep: fc.Arbitrary<Step> = fc.oneof(
       [1, changeProfile],
       [1, changeKey],
       [1, inspect],
-      [1, findUsage],
+      [1, findRequest],
       [1, look],
       [1, listAccounts],
       [1, crash],
