@@ -1,7 +1,14 @@
 import { mkdirSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createTestDatabase, type TestDatabase } from '@tunan/postgres/testing';
-import { cliJson, eventually, freePorts, HostProcess, tempDir } from '@tunan/testing';
+import {
+  cliJson,
+  eventually,
+  freePorts,
+  HostProcess,
+  tempDir,
+  type HostProcessOptions,
+} from '@tunan/testing';
 import { amountIn } from '../money/amounts.js';
 import { auditBooks, readBooks, readGauges, untilSettled, type LedgerRow } from '../money/books.js';
 import { callAsClient } from '../money/client-record.js';
@@ -11,13 +18,20 @@ import { readServedLog, type ServedCall } from '../oracle/served-log.js';
 import type { ClientRecord } from '../oracle/verdict.js';
 
 /*
- * The fault: the host is killed with -9, again and again, at random moments under load, and started again. Its database
- * and the providers live on. What must hold: an answer that was complete in its client's eyes costs exactly its price;
+ * The fault: the host is killed with -9, again and again, at random moments under load, and started again; some of these
+ * starts are killed as well, the very first ones among them. Its database and the providers live on. What must hold: an answer that was complete in its client's eyes costs exactly its price;
  * any other costs between nothing and its whole price; nothing is charged that was not served; and what a dead process
  * had set aside is free again once its lease has run out.
  */
 
+/** Kills of a host that serves; each is followed by one of the host that takes its place, while that starts. */
 const KILLS = 20;
+/** Starts on an empty database that are killed before there is a first host. */
+const FIRST_KILLS = 5;
+/** How long a first start may last at least: it makes the database's tables. */
+const FIRST_START_MS = 2_000;
+/** Kills that must have come before their host was ready. Starts are not all equally long. */
+const UNREADY_MIN = 10;
 /** Clients that send one request after the other. */
 const CLIENTS = 12;
 const CREDIT_USD = '2';
@@ -48,6 +62,10 @@ describe('a host that is killed under load', () => {
   let host: HostProcess;
   let account: { accountId: string; apiKey: string };
   let apiPort: number;
+  /** How long the last start took until the host was ready. */
+  let startMs = FIRST_START_MS;
+  /** Hosts that were killed before they were ready. */
+  let unready = 0;
   /** Resolves when the host that is being started can be used. */
   let nextHost: Promise<unknown> = Promise.resolve();
   let stopping = false;
@@ -60,17 +78,29 @@ describe('a host that is killed under load', () => {
       cliJson([...args, '--data-dir', `${dir.path}/host`], {}),
   };
 
-  const startHost = (): Promise<HostProcess> =>
-    HostProcess.start({
-      dataDir: `${dir.path}/host`,
-      args: ['--target', SERVICES, '--port', String(apiPort)],
-      env: {
-        DATABASE_URL: database.url,
-        SIMULATOR_URL: simulator.facts.simulatorUrl!,
-        AUTH_LEASE_MS: String(LEASE_MS),
-        AUTH_SWEEP_INTERVAL_MS: String(SWEEP_MS),
-      },
-    });
+  const hostOptions = (): HostProcessOptions => ({
+    dataDir: `${dir.path}/host`,
+    args: ['--target', SERVICES, '--port', String(apiPort)],
+    env: {
+      DATABASE_URL: database.url,
+      SIMULATOR_URL: simulator.facts.simulatorUrl!,
+      AUTH_LEASE_MS: String(LEASE_MS),
+      AUTH_SWEEP_INTERVAL_MS: String(SWEEP_MS),
+    },
+  });
+
+  const startHost = async (): Promise<HostProcess> => {
+    const sinceMs = performance.now();
+    const started = await HostProcess.start(hostOptions());
+    startMs = performance.now() - sinceMs;
+    return started;
+  };
+
+  /** Kills a host at a random moment of its start, as long as that took the last time. */
+  const killStart = async (): Promise<void> => {
+    const wasReady = await HostProcess.startAndKill(hostOptions(), random.between(0, Math.round(startMs)));
+    if (!wasReady) unready += 1;
+  };
 
   beforeAll(async () => {
     cleanups.push(() => dir.remove());
@@ -84,6 +114,7 @@ describe('a host that is killed under load', () => {
       args: ['--target', 'simulator', '--simulator-port', String(second)],
     });
     cleanups.push(() => simulator.stop());
+    for (let kill = 0; kill < FIRST_KILLS; kill += 1) await killStart();
     host = await startHost();
     cleanups.push(() => host.stop());
     account = await platform.cli(
@@ -129,10 +160,11 @@ describe('a host that is killed under load', () => {
 
   const killAndStart = async (): Promise<void> => {
     await host.kill();
+    await killStart();
     host = await startHost();
   };
 
-  it(`${KILLS} times charges what was served, once, and holds nothing beyond a lease`, async () => {
+  it(`${2 * KILLS} times charges what was served, once, and holds nothing beyond a lease`, async () => {
     const clients = Array.from({ length: CLIENTS }, (_, client) => runClient(client));
     for (let kill = 0; kill < KILLS; kill += 1) {
       const before = records.length;
@@ -159,6 +191,7 @@ describe('a host that is killed under load', () => {
       ...auditLost(records, calls, lost),
     ];
     if (problems.length > 0) throw new Error(`with MONEY_SEED=${seed}:\n${problems.slice(0, 40).join('\n')}`);
+    expect(unready).toBeGreaterThanOrEqual(UNREADY_MIN);
     expect(records.filter(({ ending }) => ending === 'completed').length).toBeGreaterThan(KILLS);
     expect(records.filter(({ ending }) => ending === 'broken').length).toBeGreaterThan(KILLS);
     // Streams that died with their host after a renewal had told of content: that, and only that, was charged.
