@@ -15,9 +15,10 @@ const MINUTES = 2;
 const COUNTED_MS_MIN = MINUTE_MS - 1_000;
 /** Two minutes take 120 s; the rest is for a machine with other things to do. */
 const RUN_MS_MAX = 200_000;
-/** Clients of the account at once, and how often each asks at most while it is refused: the machine is shared. */
+/** Clients of the account at once. Each asks again as soon as it is refused. */
 const CLIENTS = 4;
-const ASK_EVERY_MS = 50;
+/** Many more than this machine could answer in that time: a run that asks so often has gone wrong. */
+const ASKED_MAX = 2_000_000;
 /** Headers have whole milliseconds, rounded up, and two clocks of one machine differ by a little. */
 const ROUNDING_MS = 50;
 
@@ -26,12 +27,28 @@ interface Asked {
   readonly sentMs: number;
   readonly cameMs: number;
   readonly status: number;
-  readonly headers: Headers;
+  readonly told: Told;
+}
+
+/** What the headers of an answer tell; null where there is none. */
+interface Told {
+  readonly retryAfter: string | null;
+  readonly retryAfterMs: string | null;
+  readonly remaining: string | null;
+  readonly reset: string | null;
 }
 
 const nowMs = (): number => performance.timeOrigin + performance.now();
 
-const waitMs = ({ headers }: Asked): number => Number(headers.get('retry-after-ms'));
+const waitMs = ({ told }: Asked): number => Number(told.retryAfterMs);
+
+/** There are very many answers, and whole headers are large. */
+const toldBy = (headers: Headers): Told => ({
+  retryAfter: headers.get('retry-after'),
+  retryAfterMs: headers.get('retry-after-ms'),
+  remaining: headers.get('x-ratelimit-remaining'),
+  reset: headers.get('x-ratelimit-reset'),
+});
 
 /** The first success of each minute: the first of all, and each first one that comes when that of before counts no more. */
 const firstOfMinutes = (served: readonly Asked[]): Asked[] => {
@@ -42,6 +59,8 @@ const firstOfMinutes = (served: readonly Asked[]): Asked[] => {
   }
   return firsts;
 };
+
+const largest = (numbers: readonly number[]): number => numbers.reduce((one, other) => Math.max(one, other));
 
 const byArrival = (asked: readonly Asked[]): Asked[] => asked.toSorted((a, b) => a.cameMs - b.cameMs);
 
@@ -61,7 +80,7 @@ describe('a client that retries every 429 at once', () => {
       '/v1/chat/completions',
       chatBody('tokens=3', { max_tokens: 10 }),
     );
-    return { sentMs, cameMs: nowMs(), status, headers };
+    return { sentMs, cameMs: nowMs(), status, told: toldBy(headers) };
   };
 
   beforeAll(async () => {
@@ -72,12 +91,14 @@ describe('a client that retries every 429 at once', () => {
     const asked: Asked[] = [];
     const successes: Asked[] = [];
     const endMs = nowMs() + RUN_MS_MAX;
+    let minutes = 0;
     const client = async (): Promise<void> => {
-      while (nowMs() < endMs && firstOfMinutes(successes).length <= MINUTES) {
+      while (nowMs() < endMs && minutes <= MINUTES && asked.length < ASKED_MAX) {
         const one = await ask();
         asked.push(one);
-        if (one.status === 200) successes.push(one);
-        else await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS));
+        if (one.status !== 200) continue;
+        successes.push(one);
+        minutes = firstOfMinutes(successes).length;
       }
     };
     await Promise.all(Array.from({ length: CLIENTS }, client));
@@ -86,13 +107,14 @@ describe('a client that retries every 429 at once', () => {
     refused = all.filter(({ status }) => status === 429);
     const sent = all.map(({ sentMs }) => sentMs).sort((a, b) => a - b);
     const pauses = sent.slice(1).map((ms, index) => ms - sent[index]!);
-    ownDelayMs = Math.max(...pauses) + Math.max(...all.map(({ sentMs, cameMs }) => cameMs - sentMs));
+    ownDelayMs = largest(pauses) + largest(all.map(({ sentMs, cameMs }) => cameMs - sentMs));
   }, 400_000);
   afterAll(async () => {
     expect(await host.stop()).toBe(0);
   }, 120_000);
 
   it('gets no other answer than 200 and 429', () => {
+    expect(all.length).toBeLessThan(ASKED_MAX);
     expect(served.length + refused.length).toBe(all.length);
     expect(refused.length).toBeGreaterThan(LIMIT);
   });
@@ -116,27 +138,32 @@ describe('a client that retries every 429 at once', () => {
     expect(spans.length).toBeGreaterThan(LIMIT);
     expect(Math.min(...spans)).toBeGreaterThan(COUNTED_MS_MIN);
     // By the time that the limiter tells itself: the whole limit is back when the second of this admission has left.
-    for (const { sentMs, cameMs, headers } of served) {
-      const backMs = Number(headers.get('x-ratelimit-reset')) * 1_000;
+    for (const { sentMs, cameMs, told } of served) {
+      const backMs = Number(told.reset) * 1_000;
       expect(backMs).toBeGreaterThan(sentMs + COUNTED_MS_MIN - ROUNDING_MS);
       expect(backMs).toBeLessThan(cameMs + MINUTE_MS + 1_000 + ROUNDING_MS);
     }
   });
 
   it('is never told to wait longer than a minute, nor longer or shorter than it takes', () => {
-    const lastMs = served.at(-1)!.sentMs;
-    for (const refusal of refused) {
-      const seconds = Number(refusal.headers.get('retry-after'));
-      expect(seconds).toBeGreaterThanOrEqual(1);
-      expect(seconds).toBeLessThanOrEqual(60);
-      expect(waitMs(refusal)).toBeGreaterThan(0);
-      expect(waitMs(refusal)).toBeLessThanOrEqual(seconds * 1_000);
-      expect(refusal.headers.get('x-ratelimit-remaining')).toBe('0');
-      if (refusal.cameMs >= lastMs) continue;
-      const next = served.find(({ sentMs }) => sentMs >= refusal.cameMs)!;
-      expect(next.cameMs).toBeGreaterThanOrEqual(refusal.sentMs + waitMs(refusal) - ROUNDING_MS);
-      const soonest = served.find(({ cameMs }) => cameMs > refusal.cameMs)!;
-      expect(soonest.cameMs).toBeLessThanOrEqual(refusal.cameMs + waitMs(refusal) + ownDelayMs + ROUNDING_MS);
-    }
+    // The assertion library is too slow for so many.
+    const wrong = refused.filter((refusal) => !isHonest(refusal, served, ownDelayMs));
+    expect(wrong.slice(0, 10)).toEqual([]);
   });
 });
+
+/** Whether a refusal tells the truth: from a minute down to the time after which the next request is served. */
+const isHonest = (refusal: Asked, served: readonly Asked[], ownDelayMs: number): boolean => {
+  const { sentMs, cameMs, told } = refusal;
+  const seconds = Number(told.retryAfter);
+  if (!(seconds >= 1 && seconds <= 60 && waitMs(refusal) > 0 && waitMs(refusal) <= seconds * 1_000))
+    return false;
+  if (told.remaining !== '0') return false;
+  if (cameMs >= served.at(-1)!.sentMs) return true;
+  const next = served.find((one) => one.sentMs >= cameMs)!;
+  const soonest = served.find((one) => one.cameMs > cameMs)!;
+  return (
+    next.cameMs >= sentMs + waitMs(refusal) - ROUNDING_MS &&
+    soonest.cameMs <= cameMs + waitMs(refusal) + ownDelayMs + ROUNDING_MS
+  );
+};
