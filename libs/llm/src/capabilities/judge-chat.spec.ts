@@ -143,12 +143,22 @@ describe('judgeChat', () => {
     },
   );
 
-  it('does not let a header grow with what a client invents', () => {
-    const members = Object.fromEntries(
-      Array.from({ length: 200 }, (_, index) => [`${'x'.repeat(100)}${index}`, 1]),
-    );
-    expect(judge('deepseek', members).adapted.join(', ').length).toBeLessThan(4_096);
-  });
+  // Guarantee: what a client invents never makes an answer whose headers nobody can read, and hides nothing documented.
+  it.each(['x', '字', '\ud83d', '\r\n'])(
+    'does not let a header grow with what a client invents, and says how much it leaves out: %j',
+    (char) => {
+      const members = Object.fromEntries(
+        Array.from({ length: 200 }, (_, index) => [`${index}${char.repeat(100)}`, 1]),
+      );
+      const { adapted } = judge('deepseek', { ...members, seed: -7, frequency_penalty: 1 });
+      expect(adapted.join(', ').length).toBeLessThan(2_048);
+      expect(adapted.join(', ')).toMatch(/^[\x21-\x7e]+(?:, [\x21-\x7e]+)*, and \d+ more$/);
+      expect(adapted).toContain('frequency_penalty=ignored');
+      const unknown = adapted.filter((note) => /^\d/.test(note)).length;
+      expect(unknown).toBeGreaterThan(0);
+      expect(adapted.at(-1)).toBe(`and ${200 - unknown} more`);
+    },
+  );
 });
 
 describe('capabilitiesOf', () => {

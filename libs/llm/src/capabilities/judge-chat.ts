@@ -7,15 +7,21 @@ import type { Capabilities } from './upstream-models.js';
 export interface Judgement {
   /** The first member that the model refuses. */
   readonly refused: string | undefined;
-  /** Members that are not sent as they were given, as `name=value` or `name=ignored`. */
+  /**
+   * Members that are not sent as they were given, as `name=value` or `name=ignored`, and at last `and 7 more`: all
+   * that are documented, and of others what fits. Together less than 2 KiB, and fit for a header.
+   */
   readonly adapted: readonly string[];
   /** The first of them. */
   readonly firstAdapted: string | undefined;
 }
 
 const UNCHANGED: Judgement = { refused: undefined, adapted: [], firstAdapted: undefined };
-/** Members that nobody documents are a client's invention: a header must not grow with them. */
-const ADAPTED_MAX = 32;
+/**
+ * Members that nobody documents are a client's invention, and a header must not grow with them: beyond 16 KiB no answer
+ * could be read any more. Counted as encoded, which makes nine bytes of a character.
+ */
+const UNKNOWN_BYTES_MAX = 1_024;
 const MEMBER_CHARS_MAX = 64;
 
 /**
@@ -28,15 +34,28 @@ export const judgeChat = (capabilities: Capabilities, request: ChatRequest): Jud
   let refused: string | undefined;
   let firstAdapted: string | undefined;
   const adapted: string[] = [];
+  const unknown: string[] = [];
+  let unknownBytes = 0;
+  let leftOut = 0;
   for (const { parameter, member, value } of uses) {
     const treatment = parameter === undefined ? undefined : capabilities[parameter];
     if (treatment?.class === 'refused') refused ??= member;
     const note = treatment === undefined ? 'ignored' : adaptationOf(treatment, value);
     if (note === undefined) continue;
     firstAdapted ??= member;
-    if (adapted.length < ADAPTED_MAX)
-      adapted.push(`${encodeURIComponent(member.slice(0, MEMBER_CHARS_MAX).toWellFormed())}=${note}`);
+    if (parameter !== undefined) {
+      adapted.push(`${member}=${note}`);
+      continue;
+    }
+    if (unknownBytes < UNKNOWN_BYTES_MAX) {
+      const named = `${encodeURIComponent(member.slice(0, MEMBER_CHARS_MAX).toWellFormed())}=${note}`;
+      unknownBytes += named.length;
+      if (unknownBytes < UNKNOWN_BYTES_MAX) unknown.push(named);
+    }
+    if (unknownBytes >= UNKNOWN_BYTES_MAX) leftOut += 1;
   }
+  adapted.push(...unknown);
+  if (leftOut > 0) adapted.push(`and ${leftOut} more`);
   return { refused, adapted, firstAdapted };
 };
 
