@@ -3,12 +3,9 @@ import { Fault } from '@tunan/kernel';
 
 const NAME_CHARS_SHOWN = 64;
 
-/** A name whose part of wrong characters is larger was not meant. */
-const DISTANCE_MAX = 1 / 3;
-
 /**
- * The 404 for a model: says so if it is of another kind; else names the public id that the key may use and that was
- * meant, which is the target of an alias that the key may not use, or a near one of the same kind.
+ * The 404 for a model: says so if it is of another kind; else names the nearest public id of the same kind that the key
+ * may use, which is the target of an alias that the key may not use, or the one that is spelled most alike.
  */
 export const modelNotFound = (
   name: string,
@@ -26,7 +23,7 @@ export const modelNotFound = (
   const candidates = allowed.filter((model) => kind === null || model.kind === kind);
   const meant = catalog.resolve(name, true)?.model;
   const nearest = meant !== undefined && candidates.includes(meant) ? meant.id : nearestId(shown, candidates);
-  const hint = nearest === undefined ? '' : ` Did you mean '${nearest}'?`;
+  const hint = nearest === undefined ? '' : ` The nearest id is '${nearest}'.`;
   return notFound(`The model '${shown}' does not exist or you do not have access to it.${hint}`);
 };
 
@@ -37,7 +34,6 @@ const nearestId = (name: string, models: readonly CatalogModel[]): string | unde
   let best: { readonly id: string; readonly distance: number } | undefined;
   for (const { id } of models) {
     const distance = editDistance(name.toLowerCase(), id);
-    if (distance > Math.max(name.length, id.length) * DISTANCE_MAX) continue;
     if (best === undefined || distance < best.distance) best = { id, distance };
   }
   return best?.id;
