@@ -13,8 +13,11 @@ import type { StageName } from '../service.js';
 import { FramingReader, type FramedEvent } from './framing.js';
 import { abandonPath, decodeServed, encodeExchangeHeaders, OPERATION_PATHS } from './headers.js';
 
-/** Largest unary answer, in bytes. */
-const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
+/**
+ * Largest unary answer, in bytes. The largest that the public API allows are 2,048 vectors of 2,048 numbers as text, of up
+ * to 25 characters each, which is 100 MiB, and eight completions, of which no connector takes more than 32 MiB each.
+ */
+const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
 /** A callee that lost its connection is noticed after this much silence beyond the exchange's deadline. */
 const SLACK_MS = 5_000;
 const ABANDON_TIMEOUT_MS = 1_000;

@@ -33,6 +33,10 @@ const LARGE = [
   Buffer.from('{"usage":{}}'),
 ];
 
+/** As many vectors as one request may ask for, of the most dimensions, in the longest digits. */
+const VECTOR = Buffer.from(`[${'-1.2345678901234567e-100,'.repeat(2_048)}]`);
+const LARGEST = Array.from({ length: 2_048 }, () => VECTOR);
+
 /** A stage that does what the first message says. */
 class ScriptedStage extends ExchangeHandler {
   received: Exchange | undefined;
@@ -57,6 +61,15 @@ class ScriptedStage extends ExchangeHandler {
           body: LARGE.at(-1)!,
           usage,
           outputTokens: 3,
+        });
+      case 'largest':
+        return Promise.resolve({
+          kind: 'unary',
+          served,
+          head: LARGEST,
+          body: Buffer.from('{"usage":{}}'),
+          usage,
+          outputTokens: 0,
         });
       case 'refused':
         return Promise.reject(
@@ -199,6 +212,13 @@ describe('stages', () => {
       expect(reply.head!.length).toBeGreaterThan(1);
       expect(Buffer.concat([...reply.head!, reply.body]).equals(Buffer.concat(LARGE))).toBe(true);
       expect(reply.body.toString()).toMatch(/\{"usage":\{\}\}$/);
+    });
+
+    it('returns the largest answer that there may be', async () => {
+      const reply = await open().handle(exchangeFor('largest', false));
+      if (reply.kind !== 'unary') throw new Error('not unary');
+      const bytes = reply.head!.reduce((sum, piece) => sum + piece.length, reply.body.length);
+      expect(bytes).toBe(LARGEST.length * VECTOR.length + '{"usage":{}}'.length);
     });
 
     it('returns a stream byte for byte', async () => {
