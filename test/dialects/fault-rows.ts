@@ -214,6 +214,14 @@ export const FAULT_ROWS: readonly FaultRow[] = [
     },
   },
   {
+    what: 'a 403 that nobody knows',
+    code: 'upstream_forbidden',
+    failsOver: true,
+    action: 'count',
+    shown: FAILED,
+    faults: { deepseek: ['html:403'], qwen: ['html:403'], glm: ['html:403'], minimax: ['html:403'] },
+  },
+  {
     what: 'a refusal that nobody knows',
     code: 'upstream_rejected',
     failsOver: true,

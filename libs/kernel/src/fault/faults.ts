@@ -105,6 +105,11 @@ export const FAULTS = {
   upstream_timeout: upstream(504, 'upstream_timeout', 'next'),
   /** A 4xx that no vendor table knows: our encoding is the likelier culprit, so it is not shown as the client's. */
   upstream_rejected: { ...upstream(502, 'upstream_error', 'next'), credential: 'keep' },
+  /**
+   * A 403 that no vendor table knows. It may be a filter in front of the provider that dislikes one request, or one that
+   * dislikes us: so it counts, and no credential is switched off for what one customer wrote.
+   */
+  upstream_forbidden: upstream(502, 'upstream_error', 'next'),
   structured_output_failed: { ...upstream(502, 'structured_output_failed', 'never'), credential: 'keep' },
 
   upstream_auth: unavailable('config', 'next', 'disable'),

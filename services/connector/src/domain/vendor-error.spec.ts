@@ -39,7 +39,7 @@ describe('vendorFault', () => {
     [400, 'upstream_rejected'],
     [401, 'upstream_auth'],
     [402, 'upstream_quota'],
-    [403, 'upstream_auth'],
+    [403, 'upstream_forbidden'],
     [404, 'upstream_model_missing'],
     [408, 'upstream_timeout'],
     [413, 'request_too_large'],

@@ -27,7 +27,7 @@ const RETRY_AFTER_MS_MAX = 600_000;
 const BY_STATUS: Readonly<Record<number, FaultCode>> = {
   401: 'upstream_auth',
   402: 'upstream_quota',
-  403: 'upstream_auth',
+  403: 'upstream_forbidden',
   404: 'upstream_model_missing',
   408: 'upstream_timeout',
   413: 'request_too_large',
@@ -59,6 +59,7 @@ const PUBLIC_MESSAGES: Partial<Record<FaultCode, string>> = {
   structured_output_failed:
     'The model did not answer in the form that was asked for. The request was not charged. Please retry.',
   upstream_rejected: 'The provider of the model refused the request.',
+  upstream_forbidden: 'The provider of the model refused the request.',
 };
 const UNAVAILABLE = 'The model is not available at the moment. Please retry.';
 

@@ -151,6 +151,7 @@ const glm: readonly (readonly [number, string | object, FaultCode])[] = [
   [401, openai('x', '', '1004'), 'upstream_auth'],
   [413, openai('x', '', '1214'), 'request_too_large'],
   [403, openai('x', '', '1220'), 'upstream_model_missing'],
+  [403, openai('no API permission', '', '434'), 'upstream_auth'],
   [500, openai('x', '', '1234'), 'upstream_error'],
 ];
 
@@ -176,6 +177,7 @@ const minimax: readonly (readonly [number, string | object, FaultCode])[] = [
   [500, envelope('api_error', 'insufficient balance (1008)'), 'upstream_quota'],
   [401, envelope('authorized_error', 'login fail: Please carry the API secret key (1004)'), 'upstream_auth'],
   [401, envelope('authorized_error', 'invalid api key (2049)'), 'upstream_auth'],
+  [403, envelope('authorized_error', 'invalid api key (2049)'), 'upstream_auth'],
   [
     400,
     envelope('bad_request_error', 'invalid params, context window exceeds limit (2013)'),
@@ -272,6 +274,20 @@ it.each(['1008', '1004', '2049', '2061', '1000', '2056'])(
     expect(spec.credential).toBe('keep');
   },
 );
+
+// Guarantee: what a filter in front of a provider dislikes in one request switches off nobody's credential.
+describe.each(Object.keys(DIALECTS) as ProviderId[])('%s: a 403 that no table knows', (provider) => {
+  it.each<string | object>([
+    '<html><head><title>403 Forbidden</title></head></html>',
+    '',
+    'Access denied: your request was blocked by our security policy.',
+    { message: 'Forbidden' },
+    openai('Request blocked.', 'forbidden', 'waf_blocked'),
+  ])('%j counts, and disables nothing', (body) => {
+    const { code, spec } = faultOf(provider, 403, body);
+    expect([code, spec.credential, spec.failover]).toEqual(['upstream_forbidden', 'count', 'next']);
+  });
+});
 
 it('DeepSeek: a name that is too long is no prompt that is too long', () => {
   const body = openai("'tools.0.function.name' is too long", 'invalid_request_error');

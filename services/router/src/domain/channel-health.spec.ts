@@ -101,6 +101,7 @@ describe('ChannelHealth', () => {
     ['upstream_quota_window', true, false],
     ['upstream_model_missing', true, false],
     ['upstream_error', false, false],
+    ['upstream_forbidden', false, false],
     ['no_channel_available', false, false],
   ])('%s spares channels of the same model: %s, of the same credential: %s', (code, model, credential) => {
     const sharers = { credential: ['same-model', 'same-key'], model: ['same-model'] };
