@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Fault } from '@tunan/kernel';
-import { eventually } from '@tunan/testing';
+import { eventually, unsentConnections } from '@tunan/testing';
 import { sendFault } from './error-response.js';
 import { Listener, type ListenerOptions } from './listener.js';
 import { readBody } from './read-body.js';
@@ -13,6 +13,7 @@ afterEach(async () => {
 
 const BODY_BYTES_MAX = 1_000_000;
 let counted = 0;
+let largeOpen = 0;
 
 /** A listener that echoes bodies at `/echo`, refuses at `/refuse` without reading, and never ends at `/open`. */
 const listen = async (options: Partial<ListenerOptions> = {}): Promise<number> => {
@@ -39,7 +40,11 @@ const listen = async (options: Partial<ListenerOptions> = {}): Promise<number> =
     counted += 1;
     response.end('counted');
   });
-  listener.mount('/large', (_request, response) => void response.end(Buffer.alloc(64 * 1024 * 1024)));
+  listener.mount('/large', (_request, response) => {
+    largeOpen += 1;
+    response.once('close', () => (largeOpen -= 1));
+    response.end(Buffer.alloc(64 * 1024 * 1024));
+  });
   listener.open();
   const url = await listener.listen();
   cleanups.push(() => listener.close(100));
@@ -339,6 +344,9 @@ describe('a connection', () => {
     slow.write(`GET /large HTTP/1.1\r\n${HOST}\r\n`);
     cleanups.push(() => (stalled.destroy(), slow.destroy()));
     await eventually('the slow client has everything', () => taken > 64 * 1024 * 1024, 60_000);
+    await eventually('both answers have ended', () => largeOpen === 0, 60_000);
+    // The client is still there, and the kernel keeps nothing for it.
+    expect(unsentConnections(port)).toBe(0);
     // A socket that reads nothing notices its end when it writes.
     await eventually('the stalled connection is gone', () => (stalled.write('G'), stalled.destroyed), 60_000);
     expect(stalled.bytesRead).toBeLessThan(64 * 1024 * 1024);

@@ -80,6 +80,11 @@ export class Listener {
     this.#server.on('clientError', (error, socket) =>
       answerUnreadable(error, socket, this.#answers.get(socket)),
     );
+    this.#server.on('timeout', (socket: Socket) => {
+      // A reset: closed in order, the kernel would keep what the client does not take for as long as the client stays.
+      if (socket.writableLength > 0) socket.resetAndDestroy();
+      else socket.destroy();
+    });
     this.#server.on('connect', (_request, socket) =>
       endAfter(this.#answers.get(socket), socket, new Fault('method_not_allowed', 'This is not a proxy.'), {
         allow: 'GET, HEAD, POST',

@@ -106,7 +106,8 @@ export class StreamAnswer implements ReplySink, OpenExchange {
     if (renewed) this.options.mark?.renew();
     if (this.#clientGone) return;
     if (this.#blockedSinceMs !== undefined) {
-      if (nowMs - this.#blockedSinceMs >= times.writeStallMs) this.options.response.destroy();
+      // A reset: closed in order, the kernel would keep what the client does not take for as long as the client stays.
+      if (nowMs - this.#blockedSinceMs >= times.writeStallMs) this.options.response.socket?.resetAndDestroy();
     } else if (nowMs >= this.#keepAliveDueMs(times)) {
       this.#writeHead();
       this.#write(KEEP_ALIVE);
