@@ -19,6 +19,7 @@ import { limitHeaders } from '../domain/limit-headers.js';
 import type { Principals } from '../principals.js';
 import { Admission, type Denied, type Granted } from './admission.js';
 import { IdempotentCall, type IdempotencyMark, type KeyedRequest, type Replay } from './idempotency.js';
+import { LookupLimit } from './lookup-limit.js';
 import type { OpenExchanges } from './open-exchanges.js';
 import { Settlement } from './settlement.js';
 import { StreamAnswer } from './stream-answer.js';
@@ -65,6 +66,7 @@ export interface InferenceTimes {
 /** The sequence of every paid request: admit, exchange, answer and settle. */
 export class Inference {
   readonly #admission: Admission;
+  readonly #lookups: LookupLimit;
 
   constructor(
     private readonly auth: AuthPort,
@@ -77,12 +79,13 @@ export class Inference {
     private readonly random: RandomSource = Math.random,
   ) {
     this.#admission = new Admission(auth, clock, logger);
+    this.#lookups = new LookupLimit(clock);
   }
 
   /**
    * Answers one request.
    * @throws Fault if the key works no longer, or was used with an idempotency key that stands for another request or
-   * answer; every other failure is an answer
+   * answer, or with too many of them; every other failure is an answer
    */
   run(request: InferenceRequest, response: ServerResponse): Promise<void> {
     return this.exchanges.during(() => this.#run(request, response));
@@ -95,12 +98,14 @@ export class Inference {
         idempotency && new IdempotentCall(this.auth, this.logger, keyedRequest(request, idempotency));
       // Before the admission: a replay counts against no limit, and needs no credit. After it: the mark, so that who is
       // refused writes nothing.
+      const marked = keyed && this.#lookups.count(request.principal.accountId);
       const known = await keyed?.find();
       if (known !== undefined) return await this.#replay(request, known, response);
       const reply = await this.#admission.admit(admitRequest(request));
       if (reply.outcome === 'denied') return this.#deny(request, reply, response);
       const begun = keyed && (await this.#begin(request, keyed));
       if (begun?.kind === 'replay') return await this.#replay(request, begun, response);
+      marked?.();
       if (response.destroyed) {
         await begun?.end({ kind: 'failed' });
         return await this.#giveUp(request);

@@ -7,6 +7,7 @@ import { InferenceRig, settleDown } from '../testing/inference-rig.js';
 import { knownAccount } from '../testing/known-account.js';
 import { SERVED_USAGE as usage, type ScriptedRouter } from '../testing/scripted-router.js';
 import { IdempotentCall } from './idempotency.js';
+import { LOOKUPS_PER_MINUTE } from './lookup-limit.js';
 
 describe('a request with an idempotency key', () => {
   let rig: InferenceRig;
@@ -115,6 +116,15 @@ describe('a request with an idempotency key', () => {
     expect(client.seen.status).toBe(402);
     expect(auth.calls).toEqual(['find', 'admit']);
     expect(auth.ends).toEqual([]);
+  });
+
+  // Guarantee: what is beyond its limits or its credit does not read from Postgres without end either.
+  it('that is refused again and again is not looked up again and again', async () => {
+    auth.admission = denied;
+    for (let call = 0; call < LOOKUPS_PER_MINUTE; call += 1) await rig.call().answered;
+    await rig.call().answered;
+    expect(rig.thrown).toMatchObject([{ code: 'rate_limit_exceeded' }]);
+    expect(auth.calls.filter((name) => name === 'find')).toHaveLength(LOOKUPS_PER_MINUTE);
   });
 
   it('whose model auth does not know sets no mark', async () => {
