@@ -37,5 +37,23 @@ export const describeLongAnswers = (platform: () => Platform): void => {
         });
       },
     );
+
+    // Qwen sends what it has of one after 300 s, and does not say that it is not all. Here it is less patient.
+    it.each([
+      [undefined, 20],
+      [4_096, 6],
+    ])('of Qwen, with a ceiling of %s, that it would cut: %d of 20 tokens', async (max_tokens, tokens) => {
+      const { apiKey } = await newCustomer(platform());
+      const pace = 'unary_ms_max=500 chunk_delay_ms=100';
+      const answer = await chat(platform(), apiKey, {
+        model: 'qwen3.7-max',
+        messages: [{ role: 'user', content: `[[sim tokens=20 ${pace}]] Count.` }],
+        ...(max_tokens === undefined ? {} : { max_tokens }),
+      });
+      expect(answer.body).toMatchObject({
+        choices: [{ finish_reason: 'stop' }],
+        usage: { completion_tokens: tokens },
+      });
+    });
   });
 };

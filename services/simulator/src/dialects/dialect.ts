@@ -89,6 +89,8 @@ export interface Dialect {
   readonly prefix: string;
   /** Whether it charges for the whole answer although the caller went away. */
   readonly billsAfterCancel: boolean;
+  /** Time after which a JSON answer is sent as far as it is, as if that were all; absent where it is awaited. */
+  readonly unaryMsMax?: number;
   readonly streamContentType: string;
   /** The call that a method and a path (with the prefix) are; undefined if there is none. */
   operation(method: string, path: string): Operation | undefined;

@@ -67,6 +67,8 @@ const behaviour = z.strictObject({
   /** Sends keep-alives (comments, or blank lines before a JSON body) so often while nothing else is sent. */
   keep_alive_ms: whole(1, MAX_DELAY_MS).optional(),
   bytes_per_second: whole(1, 1_000_000_000).optional(),
+  /** Time after which a JSON answer is sent as far as it is, as if that were all; instead of the provider's own. */
+  unary_ms_max: delayMs(),
   /** Each chunk of text is the monotonic clock in nanoseconds instead of words. */
   stamp: flag(),
   fault: fault.optional(),

@@ -17,6 +17,7 @@ export const qwen: Dialect = {
   provider: 'qwen',
   prefix: '/qwen',
   billsAfterCancel: true,
+  unaryMsMax: 300_000,
   streamContentType: 'text/event-stream;charset=utf-8',
   operation: (method, path) => OPERATIONS[`${method} ${path}`],
   headers: (requestId) => ({ 'x-request-id': requestId, 'x-dashscope-call-gateway': 'true' }),
