@@ -77,8 +77,8 @@ export class ComparedStore extends SqliteAdmissionStore implements HostObserver 
   ): Promise<ComparedStore> {
     // Nothing can happen before the store is there, but its first load.
     let store: ComparedStore | undefined;
-    const host = new FragileHost(clock, disk, {
-      loaded: (opened) => (store === undefined ? reference.reload(opened) : store.loaded(opened)),
+    const host = new FragileHost(clock, disk, reference.limits, {
+      loaded: (...state) => (store === undefined ? reference.reload(...state) : store.loaded(...state)),
       made: (batch, made) => store!.made(batch, made),
       died: () => store!.died(),
     });
@@ -131,9 +131,9 @@ export class ComparedStore extends SqliteAdmissionStore implements HostObserver 
     }
   }
 
-  loaded(opened: boolean): void {
+  loaded(...state: Parameters<HostObserver['loaded']>): void {
     this.loads += 1;
-    this.reference.reload(opened);
+    this.reference.reload(...state);
   }
 
   made(batch: Parameters<HostObserver['made']>[0], host: StoreHost): void {
@@ -185,7 +185,11 @@ export class ComparedStore extends SqliteAdmissionStore implements HostObserver 
     const { name, args, isGivenUp } = call;
     this.#see(isGivenUp ? 'operation given up and made all the same' : undefined);
     this.#see(sightOf(name, args, this.reference));
+    const { crowdedOut } = this.reference.tombstones;
     const expectation = expectationOf(name, this.reference, args, host.generation);
+    this.#see(
+      this.reference.tombstones.crowdedOut > crowdedOut ? 'tombstone forgotten before its time' : undefined,
+    );
     call.expectation = expectation as Expectation<never>;
     this.#see(sightOfAnswer(expectation.expected));
     this.observer.afterOperation();

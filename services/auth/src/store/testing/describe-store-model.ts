@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { Fault } from '@tunan/kernel';
+import type { StoreLimits } from '../../domain/admission-state.js';
 import fc, { type Scheduler } from 'fast-check';
 import type { Disk } from './disk.js';
 import { TEST_LIMITS } from './memory-admission-store.js';
@@ -10,6 +11,20 @@ import { ACCOUNTS, StoreWorld } from './store-world.js';
 /** Callers at the same time; one alone is a sequential history. */
 const CALLERS_MAX = 6;
 const STEPS_MAX = 9;
+
+/** A bound of many that is never met, or one of few that often is. */
+const aBound = (many: number): fc.Arbitrary<number> =>
+  fc.oneof(
+    { weight: 3, arbitrary: fc.constant(many) },
+    { weight: 1, arbitrary: fc.integer({ min: 1, max: 4 }) },
+  );
+
+const anyLimits: fc.Arbitrary<StoreLimits> = fc.record({
+  ...{ leaseMs: fc.constant(TEST_LIMITS.leaseMs), returnMs: fc.constant(TEST_LIMITS.returnMs) },
+  tombstoneMs: fc.constant(TEST_LIMITS.tombstoneMs),
+  tombstonesMax: aBound(TEST_LIMITS.tombstonesMax),
+  outboxMax: aBound(TEST_LIMITS.outboxMax),
+});
 
 /** Time for one history on a machine that is busy with other things; it takes 10 ms of it. */
 const RUN_MS = 500;
@@ -36,9 +51,10 @@ const history = async (
   scheduler: Scheduler,
   callers: readonly (readonly Step[])[],
   isHot: boolean,
+  limits: StoreLimits,
 ): Promise<ReadonlySet<Sight>> => {
   try {
-    const world = await StoreWorld.open(disk, scheduler);
+    const world = await StoreWorld.open(disk, scheduler, limits);
     const everything = async (): Promise<void> => {
       if (isHot) {
         for (const account of ACCOUNTS) world.ledger.topUp(account, 2_000_000n);
@@ -64,11 +80,11 @@ const replay = (): fc.Parameters<unknown> => {
 
 /**
  * Several callers at once, whose operations overlap in time, in an order that fast-check chooses; the store's process
- * is killed, its disk is full, answers are lost or late. Guarantees, compared with a reference store and a reference
- * ledger after every operation: operations are made in the order of their issue, each in one step, and every answer is
- * the reference's; what was answered outlives a crash; what is left is never more than the truth; when all is
- * delivered, everything that was settled is in the ledger at the cost that was told, and store and ledger agree to the
- * nano-dollar.
+ * is killed, its disk is full, its bounds are met, leases run out, answers are lost or late. Guarantees, compared with a
+ * reference store and a reference ledger after every operation: operations are made in the order of their issue, each in
+ * one step, and every answer is the reference's; what was answered outlives a crash; what is left is never more than the
+ * truth; when all is delivered, everything that was settled is in the ledger at the cost that was told, and store and
+ * ledger agree to the nano-dollar.
  */
 export const describeStoreModel = (name: string, disk: () => Disk, numRuns: number): void => {
   describe(`${name}, compared with the reference`, () => {
@@ -79,8 +95,13 @@ export const describeStoreModel = (name: string, disk: () => Disk, numRuns: numb
         const steps = fc.array(anyStep, { minLength: 1, maxLength: STEPS_MAX, size: 'max' });
         const callers = fc.array(steps, { minLength: 1, maxLength: CALLERS_MAX, size: 'max' });
         await fc.assert(
-          fc.asyncProperty(fc.scheduler(), callers, fc.boolean(), async (scheduler, all, isHot) =>
-            sightings.add(await history(disk(), scheduler, all, isHot)),
+          fc.asyncProperty(
+            fc.scheduler(),
+            callers,
+            fc.boolean(),
+            anyLimits,
+            async (scheduler, all, isHot, limits) =>
+              sightings.add(await history(disk(), scheduler, all, isHot, limits)),
           ),
           { numRuns, ...replay() },
         );

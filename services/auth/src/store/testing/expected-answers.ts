@@ -47,7 +47,7 @@ const inspected = (reference: ReferenceStore, ...[accountId, keyId, countedAs]: 
     left,
     spent: ledger!.spent + (ledger!.balance - left),
     requests: ledger!.requests + pending.length,
-    limits: reference.limits(accountId, keyId),
+    limits: reference.limitsOf(accountId, keyId),
     waits: countedAs === 'read' && counted.length > READS_PER_MINUTE,
   };
 };

@@ -1,16 +1,20 @@
 import type { Clock } from '@tunan/kernel';
-import type { StoredState } from '../../domain/admission-state.js';
+import type { StoredState, StoreLimits } from '../../domain/admission-state.js';
+import { requestIdOf } from '../../domain/request-record.js';
 import { Journal, type Commit } from '../journal.js';
 import type { OperationName } from '../operation-codec.js';
 import type { ChannelListener, StoreChannel } from '../store-channel.js';
 import { StoreHost, type OperationRow } from '../store-host.js';
 import type { Disk } from './disk.js';
-import { TEST_LIMITS } from './memory-admission-store.js';
 
 /** Who is told what happens in a host, at the moment at which it happens. */
 export interface HostObserver {
-  /** The state was read from the journal. @param opened by a new process, else after a commit that failed */
-  loaded(opened: boolean): void;
+  /**
+   * The state was read from the journal.
+   * @param opened by a new process, else after a commit that failed
+   * @param requestIds the order in which requests are kept at rest
+   */
+  loaded(opened: boolean, requestIds: readonly string[]): void;
   /** A batch was made, or refused, which its commit decides; it is not answered yet. */
   made(batch: readonly (readonly [name: OperationName, ok: boolean])[], host: StoreHost): void;
   /** The host is dead: what was not answered will not be. */
@@ -27,6 +31,7 @@ export class FragileHost {
   constructor(
     private readonly clock: Clock,
     private readonly disk: Disk,
+    private readonly limits: StoreLimits,
     private readonly observer: HostObserver,
   ) {}
 
@@ -36,7 +41,7 @@ export class FragileHost {
 
   /** Opens the host on what its disk has. */
   open(listener: ChannelListener): StoreChannel {
-    const host = new StoreHost(this.clock, TEST_LIMITS, this.#watched(this.disk.open()));
+    const host = new StoreHost(this.clock, this.limits, this.#watched(this.disk.open()));
     this.#host = host;
     this.#listener = listener;
     return {
@@ -93,7 +98,7 @@ export class FragileHost {
   #watched(journal: Journal): Journal {
     return new WatchedJournal(
       journal,
-      (loads) => this.observer.loaded(loads === 1),
+      (loads, { records }) => this.observer.loaded(loads === 1, records.map(requestIdOf)),
       () => {
         if (this.#failures === 0) return;
         this.#failures -= 1;
@@ -108,7 +113,7 @@ class WatchedJournal extends Journal {
 
   constructor(
     private readonly journal: Journal,
-    private readonly onLoad: (loads: number) => void,
+    private readonly onLoad: (loads: number, state: StoredState) => void,
     private readonly beforeCommit: () => void,
   ) {
     super();
@@ -116,7 +121,7 @@ class WatchedJournal extends Journal {
 
   override load(): StoredState {
     const state = this.journal.load();
-    this.onLoad((this.#loads += 1));
+    this.onLoad((this.#loads += 1), state);
     return state;
   }
 

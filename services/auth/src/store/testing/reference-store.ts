@@ -1,5 +1,6 @@
 import type { Hold, Limits, Publication } from '@tunan/contracts';
 import type { Clock } from '@tunan/kernel';
+import type { StoreLimits } from '../../domain/admission-state.js';
 import type { Admission } from '../../domain/hold.js';
 import type {
   AdmissionResult,
@@ -7,8 +8,8 @@ import type {
   Settlement,
   SettlementResult,
 } from '../../domain/operations.js';
-import { TEST_LIMITS } from './memory-admission-store.js';
 import type { Account, Request } from './reference-records.js';
+import { ReferenceTombstones } from './reference-tombstones.js';
 
 /** The smaller of what is available and what a cap leaves, if there is one. */
 const least = (available: bigint, cap: bigint | null): bigint =>
@@ -31,14 +32,17 @@ export class ReferenceStore {
   readonly requests = new Map<string, Request>();
   readonly accounts = new Map<string, Account>();
   readonly wanted = new Set<string>();
-  /** Requests that were purged: what they are told from then on is not promised to be what they were told before. */
-  readonly forgotten = new Set<string>();
+  readonly tombstones: ReferenceTombstones;
   /** What was admitted before was admitted by an earlier life of the store. */
   openedMs: number;
   #seq = 0;
 
-  constructor(private readonly clock: Pick<Clock, 'nowMs'>) {
+  constructor(
+    private readonly clock: Pick<Clock, 'nowMs'>,
+    readonly limits: StoreLimits,
+  ) {
     this.openedMs = clock.nowMs();
+    this.tombstones = new ReferenceTombstones(this.requests, limits);
   }
 
   get nowMs(): number {
@@ -65,15 +69,16 @@ export class ReferenceStore {
       this.wanted.add(request.accountId);
       return { outcome: 'cold' };
     }
-    const limits = () => this.limits(request.accountId, request.keyId);
+    const limits = () => this.limitsOf(request.accountId, request.keyId);
     if (known !== undefined)
       return {
         outcome: 'granted',
         hold: known.hold,
         lowered: known.lowered,
         limits: limits(),
-        leaseMs: TEST_LIMITS.leaseMs,
+        leaseMs: this.limits.leaseMs,
       };
+    if (this.outbox().length >= this.limits.outboxMax) return { outcome: 'full' };
 
     const deny = (reason: Denied['reason'], rest: Partial<Denied> = {}): Denied => ({
       outcome: 'denied',
@@ -132,7 +137,7 @@ export class ReferenceStore {
     const hold: Hold = { ...asked, ceiling, amount, windowTokens: tokens, admittedAtMs: this.nowMs };
     const lowered = request.ceiling === null && ceiling < request.ceilingDefault;
     this.#hold(hold, lowered, 0);
-    return { outcome: 'granted', hold, lowered, limits: limits(), leaseMs: TEST_LIMITS.leaseMs };
+    return { outcome: 'granted', hold, lowered, limits: limits(), leaseMs: this.limits.leaseMs };
   }
 
   renew(hold: Hold, delivered: number): RenewalResult {
@@ -142,10 +147,10 @@ export class ReferenceStore {
       this.account(hold.accountId);
       this.#hold(hold, false, delivered);
     } else {
-      known.leaseEndsMs = this.nowMs + TEST_LIMITS.leaseMs;
+      known.leaseEndsMs = this.nowMs + this.limits.leaseMs;
       known.delivered = Math.max(known.delivered, delivered);
     }
-    return { outcome: 'renewed', leaseMs: TEST_LIMITS.leaseMs };
+    return { outcome: 'renewed', leaseMs: this.limits.leaseMs };
   }
 
   settle({ kind, hold, charge, lapsesAtMs, booked, unpaidTokens }: Settlement): SettlementResult {
@@ -174,7 +179,7 @@ export class ReferenceStore {
     const reported = charge.usage.prompt + charge.usage.completion;
     const paidTokens = charge.flags.includes('uncharged') ? 0 : reported;
     const tokens = paid.cost > 0n ? paidTokens : (unpaidTokens ?? paidTokens);
-    this.requests.set(hold.requestId, {
+    this.tombstones.end(hold.requestId, {
       hold: { ...hold, admittedAtMs: known?.hold.admittedAtMs ?? hold.admittedAtMs },
       lowered: false,
       state: kind,
@@ -196,7 +201,7 @@ export class ReferenceStore {
     this.account(accountId);
     if (known !== undefined && known.state !== 'held') return;
     const hold = known?.hold ?? ({ requestId, accountId, keyId: '', admittedAtMs: this.nowMs } as Hold);
-    this.requests.set(requestId, {
+    this.tombstones.end(requestId, {
       ...(known ?? { lowered: false, leaseEndsMs: 0, delivered: 0 }),
       hold,
       state: 'void',
@@ -219,8 +224,7 @@ export class ReferenceStore {
     for (const { accountId, ledger, profile, appliedEventIds } of publications) {
       const account = this.account(accountId);
       if (ledger !== null) {
-        for (const [requestId, request] of this.requests)
-          if (appliedEventIds.includes(`${requestId}:${request.state}`)) request.pending = false;
+        for (const eventId of appliedEventIds) this.#applied(eventId);
         const version = account.ledger?.version ?? 0;
         if (ledger.version > version) account.ledger = ledger;
         else if (ledger.version === version)
@@ -248,7 +252,11 @@ export class ReferenceStore {
   }
 
   ack(throughSeq: number): void {
-    for (const request of this.requests.values()) if (request.seq <= throughSeq) request.acked = true;
+    const acked = [...this.requests].filter(([, { seq }]) => seq > 0 && seq <= throughSeq);
+    for (const [requestId, request] of acked.sort(([, a], [, b]) => a.seq - b.seq)) {
+      request.acked = true;
+      this.tombstones.changed(requestId);
+    }
   }
 
   /** Pending events that ended longer ago than this, oldest first. */
@@ -265,24 +273,18 @@ export class ReferenceStore {
   }
 
   purge(): number {
-    let purged = 0;
-    for (const [requestId, request] of this.requests) {
-      const old = request.endedAtMs <= this.nowMs - TEST_LIMITS.tombstoneMs;
-      if (request.state === 'held' || !old || request.pending || !request.acked) continue;
-      this.requests.delete(requestId);
-      this.forgotten.add(requestId);
-      purged += 1;
-    }
-    return purged;
+    return this.tombstones.purge(this.nowMs);
   }
 
   /**
    * The state was read again. Reads and leases do not outlive that, what is wanted has to be asked for again; and what
    * a new process finds of an account counts only once it is read from Postgres again.
+   * @param stored ids of requests in the order in which they are kept at rest
    */
-  reload(opened: boolean): void {
+  reload(opened: boolean, stored: readonly string[]): void {
     if (opened) this.openedMs = this.nowMs;
-    for (const request of this.requests.values()) request.leaseEndsMs = this.nowMs + TEST_LIMITS.leaseMs;
+    this.tombstones.reload(stored);
+    for (const request of this.requests.values()) request.leaseEndsMs = this.nowMs + this.limits.leaseMs;
     for (const [accountId, account] of this.accounts) {
       const { ledger, profile, factor } = account;
       account.reads = [];
@@ -338,7 +340,7 @@ export class ReferenceStore {
     return this.#of(accountId, keyId).filter((request) => request.state === 'held').length;
   }
 
-  limits(accountId: string, keyId: string): Limits {
+  limitsOf(accountId: string, keyId: string): Limits {
     const { profile } = this.account(accountId);
     const own = profile!.keys.find((key) => key.keyId === keyId)?.limits;
     const state = (what: 'requests' | 'tokens', limit: number, key: string | null) => {
@@ -359,7 +361,11 @@ export class ReferenceStore {
   }
 
   counted(accountId: string, keyId: string | null, what: 'requests' | 'tokens', atMs: number): number {
+    const outlived = this.tombstones.outlived.filter(
+      ({ hold }) => hold.accountId === accountId && (keyId === null || hold.keyId === keyId),
+    );
     return this.#of(accountId, keyId)
+      .concat(outlived)
       .filter(({ hold }) => Math.floor(hold.admittedAtMs / 1000) > Math.floor(atMs / 1000) - 60)
       .reduce(
         (sum, request) => sum + (what === 'requests' ? request.countedRequests : request.countedTokens),
@@ -406,8 +412,16 @@ export class ReferenceStore {
   #settled(requestId: string, repeated: boolean): SettlementResult {
     const { hold, charge } = this.requests.get(requestId)!;
     const { accountId, keyId } = hold;
-    const limits = this.isHot(accountId) ? this.limits(accountId, keyId) : null;
+    const limits = this.isHot(accountId) ? this.limitsOf(accountId, keyId) : null;
     return { outcome: 'settled', charge: charge!, repeated, limits };
+  }
+
+  #applied(eventId: string): void {
+    const requestId = eventId.slice(0, eventId.lastIndexOf(':'));
+    const request = this.requests.get(requestId);
+    if (request === undefined || eventId !== `${requestId}:${request.state}`) return;
+    request.pending = false;
+    this.tombstones.changed(requestId);
   }
 
   #hold(hold: Hold, lowered: boolean, delivered: number): void {
@@ -415,7 +429,7 @@ export class ReferenceStore {
       hold,
       lowered,
       state: 'held',
-      leaseEndsMs: this.nowMs + TEST_LIMITS.leaseMs,
+      leaseEndsMs: this.nowMs + this.limits.leaseMs,
       delivered,
       charge: null,
       pending: false,

@@ -7,10 +7,15 @@ import type { ReferenceStore } from './reference-store.js';
 export const SIGHTS = [
   'several operations in one commit',
   'operation denied for want of credit',
+  'operation denied for want of a place in the outbox',
+  'tombstone forgotten before its time',
   'charge beyond the means of its account',
   'charge that the ledger has to tell',
   'settlement repeated',
   'settlement lapsed',
+  'lease that ran out swept',
+  'lease that ran out renewed',
+  'settlement after its lease',
   'lost and then final',
   'operation made before a crash and never answered',
   'operation lost by a crash',
@@ -22,12 +27,19 @@ export const SIGHTS = [
 
 export type Sight = (typeof SIGHTS)[number];
 
+const isLeaseOver = ({ requests, nowMs }: ReferenceStore, requestId: string): boolean => {
+  const known = requests.get(requestId);
+  return known?.state === 'held' && known.leaseEndsMs <= nowMs;
+};
+
 const settleSight = (reference: ReferenceStore, settlement: Settlement): Sight | undefined => {
   const { kind, hold, lapsesAtMs } = settlement;
   const known = reference.requests.get(hold.requestId);
   if (known?.state === kind) return 'settlement repeated';
-  if (kind === 'lost') return undefined;
+  const isLate = isLeaseOver(reference, hold.requestId);
+  if (kind === 'lost') return isLate ? 'lease that ran out swept' : undefined;
   if (lapsesAtMs !== undefined && lapsesAtMs <= reference.nowMs) return 'settlement lapsed';
+  if (isLate) return 'settlement after its lease';
   return known?.state === 'lost' ? 'lost and then final' : undefined;
 };
 
@@ -40,6 +52,7 @@ export const sightOfAnswer = (expected: unknown): Sight | undefined => {
     readonly charge?: Charge;
   };
   if (reason === 'credit') return 'operation denied for want of credit';
+  if (outcome === 'full') return 'operation denied for want of a place in the outbox';
   if (outcome === 'uncertain') return 'charge that the ledger has to tell';
   const isCut = outcome === 'settled' && charge?.flags.includes('overrun');
   return isCut ? 'charge beyond the means of its account' : undefined;
@@ -52,6 +65,10 @@ export const sightOf = (
   reference: ReferenceStore,
 ): Sight | undefined => {
   if (name === 'settle') return settleSight(reference, args[0] as Settlement);
+  if (name === 'renew') {
+    const [{ requestId }] = args as ArgumentsOf<'renew'>;
+    return isLeaseOver(reference, requestId) ? 'lease that ran out renewed' : undefined;
+  }
   if (name !== 'publish') return undefined;
   const [publications, readUnder] = args as ArgumentsOf<'publish'>;
   for (const { accountId, ledger, appliedEventIds } of publications) {

@@ -60,7 +60,7 @@ export class StoreInvariants implements StepObserver {
   }
 
   settled({ kind, hold }: Settlement, result: SettlementResult): void {
-    if (result.outcome !== 'settled' || this.reference.forgotten.has(hold.requestId)) return;
+    if (result.outcome !== 'settled' || this.reference.tombstones.forgotten.has(hold.requestId)) return;
     const eventId = kind === 'final' ? finalEventId(hold.requestId) : lostEventId(hold.requestId);
     const before = this.#told.get(eventId);
     if (before !== undefined) expect(result.charge.cost).toBe(before);

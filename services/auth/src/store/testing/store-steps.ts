@@ -158,7 +158,10 @@ const serve = step(
       'settled while renewing',
       'settled while swept',
       'settled after being swept',
+      'settled after its lease',
+      'renewed after its lease',
       'left',
+      'swept',
     ),
   }),
   async (world, facts) => {
@@ -170,6 +173,12 @@ const serve = step(
     for (const delivered of facts.renewals) await store.renew(hold, delivered);
     const { how } = facts;
     if (how === 'left') return;
+    if (how.endsWith('after its lease')) world.clock.advance(TEST_LIMITS.leaseMs);
+    if (how === 'renewed after its lease') await store.renew(hold, 300);
+    if (how === 'swept') {
+      world.clock.advance(TEST_LIMITS.leaseMs);
+      return void (await world.sweeper.sweep());
+    }
     const settlement = settlementOf(world, hold, facts);
     const others: Promise<unknown>[] = [];
     if (how === 'settled while renewing') others.push(store.renew(hold, 300));

@@ -3,6 +3,7 @@ import { Fault } from '@tunan/kernel';
 import { TestClock } from '@tunan/kernel/testing';
 import type { Scheduler } from 'fast-check';
 import { AccountRefresher } from '../../account-refresher.js';
+import type { StoreLimits } from '../../domain/admission-state.js';
 import type { ChargeFlag } from '../../domain/charge.js';
 import type { Admission } from '../../domain/hold.js';
 import type { Settlement, SettlementResult } from '../../domain/operations.js';
@@ -79,9 +80,9 @@ export class StoreWorld {
     this.repair = new StoreRepair(store, this.refresher, STALE_MS);
   }
 
-  static async open(disk: Disk, scheduler: Scheduler): Promise<StoreWorld> {
+  static async open(disk: Disk, scheduler: Scheduler, limits: StoreLimits): Promise<StoreWorld> {
     const clock = new TestClock();
-    const reference = new ReferenceStore(clock);
+    const reference = new ReferenceStore(clock, limits);
     const ledger = new ReferenceLedger(ACCOUNTS);
     const invariants = new StoreInvariants(reference, ledger, ACCOUNTS);
     const store = await ComparedStore.openOn(disk, clock, reference, scheduler, invariants);
@@ -95,7 +96,7 @@ export class StoreWorld {
 
   /** A request that holds or has held, and is still promised something; undefined if there is none. */
   pick<Item extends { readonly requestId: string }>(items: readonly Item[], index: number): Item | undefined {
-    const promised = items.filter(({ requestId }) => !this.reference.forgotten.has(requestId));
+    const promised = items.filter(({ requestId }) => !this.reference.tombstones.forgotten.has(requestId));
     return promised[index % Math.max(1, promised.length)];
   }
 
