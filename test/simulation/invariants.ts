@@ -115,9 +115,9 @@ const checkRequest = (world: World, watch: LedgerWatch, story: Story): void => {
   const allowed = allowedCharges(story);
   if (!allowed.includes(charged)) fail('a charge that the rules do not allow', { charged, allowed, story });
   const { cost } = story.client;
-  // What was shown before its settlement was lost with the store's file was right at the time.
-  const mayDiffer = cost !== undefined && story.shownBeforeLoss && settledCharges(story).includes(cost);
-  if (cost !== undefined && cost !== charged && !mayDiffer)
+  // What was answered before it was lost with the store's file was right at the time.
+  const isLost = cost !== undefined && story.lostCosts.includes(cost) && settledCharges(story).includes(cost);
+  if (cost !== undefined && cost !== charged && !isLost)
     fail('a charge that is not the cost that the client was shown', { charged, story });
   if (story.ceiling !== null && !world.witness.granted.has(requestId))
     fail('a provider was asked without credit set aside', { story });

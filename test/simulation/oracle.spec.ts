@@ -38,8 +38,7 @@ const story = (
   reaches: [],
   gatewayDied: false,
   finalStands: true,
-  settlementLost: false,
-  shownBeforeLoss: false,
+  lostCosts: [],
   chargedAfterError: false,
   client: { status: 200, delivered: 40, complete: true, leftAtMs: null, cost: undefined, ...client },
   ...changes,
@@ -175,7 +174,7 @@ describe('the charging rules', () => {
     ['what was answered has to be there', story({ finalStands: false }), []],
     [
       'unless the store lost its file since, and nothing else proves anything',
-      story({ finalStands: false, settlementLost: true }),
+      story({ finalStands: false, lostCosts: [REPORTED] }),
       exactly(0n),
     ],
   ])('%s', (_, given, allowed) => {

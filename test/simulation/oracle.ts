@@ -124,12 +124,12 @@ const lostCharges = (story: Story): readonly bigint[] => {
  * ended; several where a process died between two renewals, or the store's file was lost between two settlements.
  */
 export const allowedCharges = (story: Story): readonly bigint[] => {
-  const { client, settle, finalStands, settlementLost, chargedAfterError } = story;
+  const { client, settle, finalStands, lostCosts, chargedAfterError } = story;
   if (story.ceiling === null) return NOTHING;
   // A gateway that lives ends what it began.
   if (settle === 'none') return story.gatewayDied ? lostCharges(story) : [];
   // What was answered is there, or was lost with the store's file.
-  if (!finalStands) return settle === 'sent' || settlementLost ? lostCharges(story) : [];
+  if (!finalStands) return settle === 'sent' || lostCosts.length > 0 ? lostCharges(story) : [];
   // It was made in time although every answer to it was lost, so that its client was told of an error.
   const unanswered = settle === 'sent' && !chargedAfterError;
   return settledCharges(unanswered ? { ...story, client: { ...client, status: 200 } } : story);

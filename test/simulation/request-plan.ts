@@ -84,9 +84,8 @@ export interface Story {
   chargedAfterError: boolean;
   /** A settlement was made and can't be lost any more: the store has it at rest, or the ledger has. */
   finalStands: boolean;
-  /** The settlement was in the part of the store's file that was lost; and its client had been shown its cost by then. */
-  settlementLost: boolean;
-  shownBeforeLoss: boolean;
+  /** Costs of its settlements that were lost with the store's file before the ledger had them; each may have been shown. */
+  readonly lostCosts: bigint[];
   readonly client: ClientView;
 }
 

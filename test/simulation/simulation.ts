@@ -130,7 +130,7 @@ const sightsOf = (world: World, watch: LedgerWatch): ReadonlySet<Sight> => {
     see('a stream that the store has ended', endOf(story)?.atMs === story.endedByStoreAtMs);
     see('an answer that went on without its client', isDrained(story));
     see('a settlement that nobody was told of', story.settle === 'sent');
-    see('a settlement lost with its file', story.settlementLost);
+    see('a settlement lost with its file', story.lostCosts.length > 0);
     see('a charge above the hold', story.held !== null && charged > story.held);
     see(
       'a charge of a lost request',

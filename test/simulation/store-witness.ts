@@ -37,8 +37,8 @@ const copyOf = ({ settled, held, events }: Requests): Requests => ({
 
 /** What was lost with a store's file, by request. */
 export interface Losses {
-  /** Final settlements that the ledger has not got yet. */
-  readonly finals: readonly string[];
+  /** Costs of final settlements that the ledger has not got yet. */
+  readonly finals: ReadonlyMap<string, bigint>;
   /** Whatever of their progress is not in the copy. */
   readonly progress: readonly string[];
 }
@@ -136,7 +136,7 @@ export class StoreWitness {
     const { usage } = this.database.ledger;
     const known = copy === undefined ? undefined : this.#copies.get(copy);
     const kept = known === undefined ? NO_REQUESTS() : copyOf(known);
-    const finals: string[] = [];
+    const finals = new Map<string, bigint>();
     const progress = [...this.#now.held.keys()];
     for (const requestId of progress) if (!kept.held.has(requestId)) this.forgotten.add(requestId);
     for (const [requestId, each] of this.#now.settled) {
@@ -146,7 +146,7 @@ export class StoreWitness {
       if (inLedger || kept.settled.get(requestId)?.kind === each.kind) continue;
       this.forgotten.add(requestId);
       progress.push(requestId);
-      if (each.kind === 'final') finals.push(requestId);
+      if (each.kind === 'final') finals.set(requestId, each.cost);
     }
     for (const eventId of this.#now.events) if (!kept.events.has(eventId)) this.mayBeMadeAgain.add(eventId);
     this.#now = kept;

@@ -260,11 +260,7 @@ export class World {
     else this.store.restore(copy.content);
     const { finals, progress } = this.witness.fileReplaced(copy?.content);
     for (const requestId of progress) this.stories.get(requestId)!.proven = copy?.proven.get(requestId) ?? 0;
-    for (const requestId of finals) {
-      const story = this.stories.get(requestId)!;
-      story.settlementLost = true;
-      story.shownBeforeLoss ||= story.client.complete;
-    }
+    for (const [requestId, cost] of finals) this.stories.get(requestId)!.lostCosts.push(cost);
   }
 
   #startAuth(process: Process): AuthHost {
@@ -391,8 +387,7 @@ export class World {
       gatewayDied: false,
       chargedAfterError: false,
       finalStands: false,
-      settlementLost: false,
-      shownBeforeLoss: false,
+      lostCosts: [],
       client: connection.view,
     });
     this.#connections.set(plan.requestId, { connection, process });
