@@ -10,6 +10,7 @@ import { direct } from './arms/direct.mjs';
 import { Gateway, startCommand } from './arms/gateway.mjs';
 import { nginx } from './arms/nginx.mjs';
 import { CORES, stopChildren } from './child-process.mjs';
+import { Fidelity } from './fidelity.mjs';
 import { measure, measureMemory, warmUp } from './measure.mjs';
 import { profile } from './profile.mjs';
 import { renderTable } from './report.mjs';
@@ -83,8 +84,9 @@ const bench = async (rig, size, only, against) => {
     const wanted = scenarios(size).filter(
       ({ name }) => only === undefined || only.some((one) => name === one || name.startsWith(`${one}-`)),
     );
+    const fidelity = new Fidelity(arms.get('direct'));
     for (let round = 0; round < size.rounds; round += 1)
-      run.rounds.push(await measureRound(rig, arms, wanted, round, size.rounds));
+      run.rounds.push(await measureRound(rig, arms, fidelity, wanted, round, size.rounds));
     return run;
   } finally {
     for (const arm of arms.values()) await arm.stop();
@@ -92,7 +94,7 @@ const bench = async (rig, size, only, against) => {
 };
 
 /** All scenarios once, each with all of its arms one after the other; every round begins with another arm. */
-const measureRound = async (rig, arms, wanted, round, rounds) => {
+const measureRound = async (rig, arms, fidelity, wanted, round, rounds) => {
   const results = {};
   for (const scenario of wanted) {
     progress(`round ${round + 1} of ${rounds}: ${scenario.name}`);
@@ -101,7 +103,12 @@ const measureRound = async (rig, arms, wanted, round, rounds) => {
     results[scenario.name] = {};
     for (const name of [...names.slice(first), ...names.slice(0, first)]) {
       const attacked = name === 'direct' ? 'gateway' : armOf(name);
-      results[scenario.name][name] = await measure(rig, arms.get(armOf(name)), scenario, arms.get(attacked));
+      const arm = arms.get(armOf(name));
+      const expected = scenario.billed === false ? undefined : await fidelity.of(arm, scenario);
+      results[scenario.name][name] = await measure(rig, arm, scenario, {
+        expected,
+        attacked: arms.get(attacked),
+      });
     }
   }
   return results;

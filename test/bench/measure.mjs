@@ -1,27 +1,37 @@
 import { setFirst } from './child-process.mjs';
-import { cpuOf, rssOf } from './process-usage.mjs';
+import { cpuOf, rssOf, stealOf } from './process-usage.mjs';
 import { prompt, stream, unary } from './requests.mjs';
 import { median } from './statistics.mjs';
 
 /**
  * One window of one scenario on one arm. CPU is counted until everything that was answered is billed.
+ * @param expected frames and bytes of every answer; undefined where answers are refusals
  * @param attacked the arm that is attacked meanwhile, if the scenario has an attack
+ * @throws Error if an answer is not whole
  */
-export const measure = async (rig, arm, scenario, attacked = arm) => {
+export const measure = async (rig, arm, scenario, { expected, attacked = arm } = {}) => {
   const request = scenario.request(arm);
+  if (scenario.before !== undefined) await rig.load(arm.port, request, scenario.before);
   const rssBeforeKb = rssOf(attacked.pids[0]);
   const attack = await startAttack(rig, attacked, scenario.attack);
   const postgres = arm.postgresPids ?? [];
-  const before = { arm: cpuOf(arm.pids), rig: cpuOf([rig.mock.pid]), postgres: cpuOf(postgres) };
+  const read = () => ({
+    arm: cpuOf(arm.pids),
+    rig: cpuOf([rig.mock.pid]),
+    postgres: cpuOf(postgres),
+    machine: stealOf(),
+  });
+  const before = read();
   const startNs = process.hrtime.bigint();
   const timed = [...arm.pids, rig.mock.pid];
   if (scenario.latency) setFirst(timed, true);
   const counted = await rig.load(arm.port, request, { ...scenario.load, latency: scenario.latency });
   if (scenario.latency) setFirst(timed, false);
   const harm = await attack?.();
+  if (expected !== undefined) checkWhole(counted, expected, `${scenario.name} on ${arm.name}`);
   if (scenario.billed !== false) arm.answered?.(counted.answers);
   await arm.settled();
-  const after = { arm: cpuOf(arm.pids), rig: cpuOf([rig.mock.pid]), postgres: cpuOf(postgres) };
+  const after = read();
   const units = scenario.units(counted);
   const cpu = after.arm.cpu - before.arm.cpu;
   return {
@@ -33,12 +43,24 @@ export const measure = async (rig, arm, scenario, attacked = arm) => {
     postgresUs: (after.postgres.cpu - before.postgres.cpu) / units,
     /** Time that the arm was ready to run and had no core, as a share of its CPU: the noise of the machine. */
     waitShare: (after.arm.wait - before.arm.wait) / Math.max(cpu, 1),
+    /** Share of the machine's time that a hypervisor gave to others. */
+    stealShare:
+      (after.machine.steal - before.machine.steal) / Math.max(after.machine.all - before.machine.all, 1),
     /** Share of the window that the rig was busy: above 0.85 it is the rig that is measured. */
     rigShare: ((after.rig.cpu - before.rig.cpu) / 1e6 + counted.cpuSeconds) / counted.seconds,
     firstUs: counted.first,
     wholeUs: counted.whole,
     ...(harm === undefined ? {} : { harm: { ...harm, addedKb: harm.rssKb - rssBeforeKb } }),
   };
+};
+
+const checkWhole = ({ answers, frames, bytes }, expected, where) => {
+  for (const [what, count, each] of [
+    ['frames', frames, expected.frames],
+    ['bytes', bytes, expected.bytes],
+  ])
+    if (count !== answers * each)
+      throw new Error(`${where}: ${answers} answers of ${each} ${what} have ${count} together`);
 };
 
 const SAMPLE_MS = 200;

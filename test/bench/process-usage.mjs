@@ -12,6 +12,12 @@ export const cpuOf = (pids) => {
   return sum;
 };
 
+/** Ticks of the whole machine since its start, and those of them that a hypervisor gave to others. */
+export const stealOf = () => {
+  const ticks = /^cpu +(.*)$/m.exec(read('/proc/stat'))?.[1].split(' ').slice(0, 8).map(Number) ?? [];
+  return { all: ticks.reduce((sum, one) => sum + one, 0), steal: ticks[7] ?? 0 };
+};
+
 /** Resident memory of a process, in kilobytes. */
 export const rssOf = (pid) => Number(/^VmRSS:\s+(\d+) kB/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0);
 

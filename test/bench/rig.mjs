@@ -33,18 +33,22 @@ export class Rig {
 
   /**
    * Sends requests for one window and returns what the generator counted.
+   * @param request its bytes, or `{ bytes, apiKeys }`: each request then has the next of the keys, which are as long as its own
    * @throws Error if an answer was cut, late, or of another status than expected
    */
   async load(
     port,
     request,
-    { connections, requests = 0, seconds = 60, staggerUs = 0, status = 200, latency = false },
+    { connections, requests = 0, seconds = 60, staggerUs = 0, status = 200, perAddress = 0, latency = false },
     during = () => undefined,
   ) {
-    const args = [port, connections, requests, seconds, staggerUs, status].map(String);
+    const args = [port, connections, requests, seconds, staggerUs, status, perAddress].map(String);
     const generator = new Child(join(this.folder, 'load-generator'), args, { core: 'rig' });
     if (latency) setFirst([generator.pid], true);
-    generator.process.stdin.end(request);
+    const { bytes = request, apiKeys = [] } = request;
+    generator.process.stdin.end(
+      Buffer.concat([bytes, Buffer.from(apiKeys.map((key) => `\0${key}`).join(''))]),
+    );
     const late = setTimeout(() => generator.process.kill('SIGKILL'), WINDOW_MS_MAX);
     const watching = during();
     const code = await generator.closed;

@@ -8,6 +8,7 @@ export const control = async (rig, nodeFlags) => {
   const child = new Child(process.execPath, [...nodeFlags, PROXY, String(rig.port)], { core: 'measured' });
   return {
     name: 'control',
+    passesThrough: true,
     port: await child.port(),
     apiKey: 'sk-control',
     pids: [child.pid],

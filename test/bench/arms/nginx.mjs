@@ -49,6 +49,7 @@ export const nginx = async (rig) => {
   if (child.process.exitCode !== null) throw new Error(`nginx did not start: ${child.output}`);
   return {
     name: 'nginx',
+    passesThrough: true,
     port,
     apiKey: 'sk-nginx',
     pids: workers(),

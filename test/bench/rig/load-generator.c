@@ -1,12 +1,15 @@
 // A closed loop of HTTP/1.1 clients: each connection sends the same request, reads the answer to its end, and sends it
 // again. About 5 µs of CPU a request. Linux only. One thread, loopback only; bounded in connections, requests and time.
 //
-//   load-generator PORT CONNECTIONS REQUESTS SECONDS STAGGER_US STATUS < request
+//   load-generator PORT CONNECTIONS REQUESTS SECONDS STAGGER_US STATUS PER_ADDRESS < request
 //
 // No request is begun after REQUESTS (0: no limit) or SECONDS; those under way end. Connection i begins i * STAGGER_US
-// after the first, so that paced streams don't beat in step. Prints one line of JSON: times in microseconds from the
-// send to the first byte (`first`) and to the last (`whole`) of an answer, counts, and answers of another status than
-// STATUS, or another class of statuses if it is one digit, as `wrong`, the last of them as `wrongStatus`. Exits with 1 if an answer does not come within 30 seconds.
+// after the first, so that paced streams don't beat in step. With PER_ADDRESS each connection is made again, from another
+// address, after so many requests. Keys may follow the request, each after a NUL: then every request takes the next one in
+// place of its own, which is as long. Prints one line of JSON: times in microseconds from the send to the first byte
+// (`first`) and to the last (`whole`) of an answer; how many answers, bytes of their bodies and frames (server-sent events)
+// in them; and answers of another status than STATUS, or another class of statuses if it is one digit, as `wrong`, the
+// last of them as `wrongStatus`. Exits with 1 if an answer does not come within 30 seconds.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,20 +24,25 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CONNECTIONS_MAX = 4096, REQUEST_BYTES_MAX = 1 << 20, SAMPLES_MAX = 4000000, EVENTS_MAX = 256, SILENCE_MS = 30000 };
+enum { CONNECTIONS_MAX = 4096, INPUT_BYTES_MAX = 8 << 20, SAMPLES_MAX = 4000000, EVENTS_MAX = 256, SILENCE_MS = 30000 };
 
 struct connection {
   int fd;
   int busy, closes;
   size_t sent, head_length, received;
   ssize_t body_left; // -1: chunked, which ends with an empty chunk
-  char head[4096], tail[8];
+  size_t chunk_left, line_length;
+  int last_chunk, matched; // of a line of the body, as many bytes as begin a frame; more: it begins none, or has
+  long from_address;
+  char head[4096], line[20];
   int64_t started_ns, first_ns;
 };
 
 static struct connection connections[CONNECTIONS_MAX];
-static char request[REQUEST_BYTES_MAX];
-static size_t request_length;
+static char request[INPUT_BYTES_MAX];
+static size_t request_length, key_at, key_length;
+static const char *next_key, *input_end;
+static long per_address, addresses;
 static float *first_us, *whole_us;
 static long begun, ended, wrong, requests_max, frames, bytes;
 static int port, expected_status, wrong_status, poll_fd, open_count;
@@ -65,6 +73,21 @@ static void send_rest(struct connection *one) {
   if (waited) watch(one, EPOLL_CTL_MOD, one->sent < request_length ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
+static void connect_one(struct connection *one);
+
+static void connect_again(struct connection *one) {
+  close(one->fd);
+  open_count -= 1;
+  connect_one(one);
+}
+
+/** Puts the next key into the request, which must be sent in one piece then. */
+static void take_key(void) {
+  if (next_key + key_length > input_end) fail("there are fewer keys than requests");
+  memcpy(request + key_at, next_key, key_length);
+  next_key += key_length + 1;
+}
+
 static void begin(struct connection *one) {
   int64_t now = now_ns();
   if (now >= end_ns || (requests_max > 0 && begun >= requests_max)) {
@@ -72,15 +95,17 @@ static void begin(struct connection *one) {
     open_count -= 1;
     return;
   }
+  if (per_address > 0 && one->from_address == per_address) connect_again(one);
+  if (key_length > 0) take_key();
   begun += 1;
+  one->from_address += 1;
   one->busy = 1;
-  one->sent = one->head_length = one->received = 0;
-  one->body_left = 0;
+  one->sent = one->head_length = one->received = one->chunk_left = one->line_length = 0;
+  one->body_left = one->last_chunk = one->matched = 0;
   one->started_ns = now;
   send_rest(one);
+  if (key_length > 0 && one->sent < request_length) fail("a request with a key of its own went in pieces");
 }
-
-static void connect_one(struct connection *one);
 
 static void end(struct connection *one) {
   int status = atoi(one->head + 9);
@@ -94,11 +119,7 @@ static void end(struct connection *one) {
   }
   ended += 1;
   one->busy = 0;
-  if (one->closes) {
-    close(one->fd);
-    open_count -= 1;
-    connect_one(one);
-  }
+  if (one->closes) connect_again(one);
   begin(one);
 }
 
@@ -110,20 +131,50 @@ static ssize_t announced(struct connection *one) {
   return length == NULL ? -1 : (ssize_t)strtoul(length + 17, NULL, 10);
 }
 
+/** Counts the lines of a stream that begin a frame, wherever the network has cut them. */
+static void count_frames(struct connection *one, const char *at, size_t length) {
+  static const char start[] = "data: ";
+  const int whole = sizeof start - 1;
+  for (const char *end = at + length; at < end; at += 1) {
+    if (one->matched < whole && *at == start[one->matched]) {
+      one->matched += 1;
+      if (one->matched == whole) frames += 1;
+      continue;
+    }
+    at = memchr(at, '\n', (size_t)(end - at));
+    one->matched = at == NULL ? whole : 0;
+    if (at == NULL) return;
+  }
+}
+
+/** Takes bytes of a body in chunks; true once the last chunk is there. */
+static int take_chunks(struct connection *one, const char *at, size_t length) {
+  const char *end = at + length;
+  while (at < end) {
+    if (one->chunk_left > 0) {
+      size_t part = (size_t)(end - at) < one->chunk_left ? (size_t)(end - at) : one->chunk_left;
+      count_frames(one, at, part);
+      bytes += (long)part;
+      one->chunk_left -= part;
+      at += part;
+    } else if (*at++ != '\n') {
+      if (at[-1] != '\r' && one->line_length < sizeof one->line - 1) one->line[one->line_length++] = at[-1];
+    } else if (one->line_length > 0) {
+      one->line[one->line_length] = '\0';
+      one->line_length = 0;
+      one->chunk_left = strtoul(one->line, NULL, 16);
+      one->last_chunk = one->chunk_left == 0;
+    } else if (one->last_chunk) return 1; // else it is the end of a chunk's line
+  }
+  return 0;
+}
+
 /** Takes body bytes; true once the answer is whole. */
 static int take_body(struct connection *one, const char *body, size_t length) {
+  if (one->body_left < 0) return take_chunks(one, body, length);
   bytes += (long)length;
-  if (one->body_left >= 0) {
-    one->body_left -= (ssize_t)length;
-    return one->body_left <= 0;
-  }
-  for (const char *at = body; (at = memmem(at, length - (size_t)(at - body), "data: ", 6)) != NULL; at += 6) frames += 1;
-  if (length >= 7) memcpy(one->tail, body + length - 7, 7);
-  else if (length > 0) {
-    memmove(one->tail, one->tail + length, 7 - length);
-    memcpy(one->tail + 7 - length, body, length);
-  }
-  return memcmp(one->tail, "\r\n0\r\n\r\n", 7) == 0;
+  one->body_left -= (ssize_t)length;
+  return one->body_left <= 0;
 }
 
 static void take(struct connection *one) {
@@ -148,7 +199,6 @@ static void take(struct connection *one) {
   if (head_end == NULL) return;
   one->head_length = (size_t)(head_end - one->head) + 4;
   if (one->head_length >= sizeof one->head) fail("a head is too long");
-  memset(one->tail, 0, sizeof one->tail);
   size_t in_buffer = one->head_length - before;
   char after = one->head[one->head_length];
   one->body_left = announced(one);
@@ -161,6 +211,13 @@ static void connect_one(struct connection *one) {
       .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   int on = 1;
   one->fd = socket(AF_INET, SOCK_STREAM, 0);
+  one->from_address = 0;
+  if (per_address > 0) {
+    // Any of 127.0.0.0/8 is this machine; where to begin is another place for each window.
+    uint32_t own = 0x7f100000u + ((uint32_t)getpid() * 1021u + (uint32_t)addresses++) % 0x00e00000u;
+    struct sockaddr_in source = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(own)};
+    if (bind(one->fd, (struct sockaddr *)&source, sizeof source) < 0) fail("bind");
+  }
   if (connect(one->fd, (struct sockaddr *)&address, sizeof address) < 0) fail("connect");
   setsockopt(one->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   watch(one, EPOLL_CTL_ADD, EPOLLIN);
@@ -180,16 +237,30 @@ static void print_times(const char *name, float *times, long count) {
          sum / (double)count, times[count - 1]);
 }
 
+/** Reads the request and the keys behind it. */
+static void read_input(void) {
+  size_t length = fread(request, 1, sizeof request - 1, stdin);
+  request_length = strnlen(request, length);
+  if (request_length == length) return;
+  char *key = strstr(request, "Bearer ");
+  if (key == NULL) fail("a request without a key");
+  input_end = request + length;
+  next_key = request + request_length + 1;
+  key_at = (size_t)(key + 7 - request);
+  key_length = strcspn(key + 7, "\r");
+}
+
 int main(int argc, char **argv) {
-  if (argc != 7) fail("PORT CONNECTIONS REQUESTS SECONDS STAGGER_US STATUS");
+  if (argc != 8) fail("PORT CONNECTIONS REQUESTS SECONDS STAGGER_US STATUS PER_ADDRESS");
   port = atoi(argv[1]);
   int wanted = atoi(argv[2]);
   requests_max = atol(argv[3]);
   double seconds = atof(argv[4]);
   int64_t stagger_ns = atol(argv[5]) * 1000;
   expected_status = atoi(argv[6]);
+  per_address = atol(argv[7]);
   if (wanted < 1 || wanted > CONNECTIONS_MAX) fail("CONNECTIONS");
-  request_length = fread(request, 1, sizeof request, stdin);
+  read_input();
   first_us = malloc(SAMPLES_MAX * sizeof *first_us);
   whole_us = malloc(SAMPLES_MAX * sizeof *whole_us);
   poll_fd = epoll_create1(0);
