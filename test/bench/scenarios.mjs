@@ -31,6 +31,31 @@ const PACE_US = 20_000;
 /** Well formed, so that nothing but a look-up can tell that it does not exist. */
 const UNKNOWN_KEY = generateApiKey();
 
+/** Below the 60 failed authentications a minute that an address has. */
+const PER_ADDRESS = 50;
+/** More than are asked for in a window, so that each is new. */
+const REJECTED_KEYS = 20_000;
+
+/** Keys that are refused: each is looked up, is known not to exist, or comes from where too many have failed. */
+const REJECTED = {
+  'unknown-keys': {
+    request: () => ({
+      bytes: unary(UNKNOWN_KEY),
+      apiKeys: Array.from({ length: REJECTED_KEYS }, generateApiKey),
+    }),
+    load: { requests: REJECTED_KEYS, perAddress: PER_ADDRESS, status: 401 },
+  },
+  'unknown-key': {
+    request: () => unary(UNKNOWN_KEY),
+    load: { perAddress: PER_ADDRESS, status: 401 },
+  },
+  address: {
+    before: { connections: 1, requests: 2 * PER_ADDRESS, status: 4 },
+    request: () => unary(UNKNOWN_KEY),
+    load: { status: 429 },
+  },
+};
+
 const ATTACKERS = 500;
 /** Of the good client in each window, attacked or not: ten of them are above the 99th percentile. */
 const ATTACKED_REQUESTS = 1_000;
@@ -53,10 +78,11 @@ const ATTACKS = {
 };
 
 /**
- * What is measured in one window: `request` is sent, `load` says how. `units` is what CPU is divided by. `gateway-again`
- * measures the gateway a second time in each round; what the two differ by is noise. `against` is another checkout, if
- * one was named. `latency`: times are what counts, so that neighbours on the machine must not be in the way. `attack`: goes
- * on meanwhile; under `direct` it is the gateway that is attacked, so that what the rig itself suffers can be seen.
+ * What is measured in one window: `request` is sent, `load` says how; `before` is a load that comes first and does not
+ * count. `units` is what CPU is divided by. `gateway-again` measures the gateway a second time in each round; what the two
+ * differ by is noise. `against` is another checkout, if one was named. `latency`: times are what counts, so that neighbours
+ * on the machine must not be in the way. `attack`: goes on meanwhile; under `direct` it is the gateway that is attacked, so
+ * that what the rig itself suffers can be seen.
  */
 export const scenarios = (size) => [
   {
@@ -112,15 +138,15 @@ export const scenarios = (size) => [
       units: ({ answers }) => answers,
     })),
   ),
-  {
-    name: 'rejected-key',
+  ...Object.entries(REJECTED).map(([name, { before, request, load }]) => ({
+    name: `rejected-${name}`,
     arms: ['gateway', 'against'],
     billed: false,
-    // 401, and 429 once an address has tried too often.
-    request: () => unary(UNKNOWN_KEY),
-    load: { connections: 64, seconds: size.seconds, status: 4 },
+    before,
+    request,
+    load: { connections: 64, seconds: size.seconds, ...load },
     units: ({ answers }) => answers,
-  },
+  })),
   ...Object.entries(ATTACKS).map(([name, attack]) => ({
     name: `hostile-${name}`,
     arms: ['direct', 'gateway', 'against'],
