@@ -4,8 +4,8 @@ import type { ChatAnswer } from '@tunan/llm';
 export type Checked = { readonly answer: ChatAnswer } | { readonly problem: string };
 
 /**
- * What an answer must be where the provider does not see to it. Bound to one request; also brings the answer into the
- * form that was asked for.
+ * What an answer must be, whoever sees to it: a provider's own JSON mode answers with nothing at times. Bound to one
+ * request; also brings the answer into the form that was asked for.
  */
 export type AnswerCheck = (answer: ChatAnswer, judge: Judge) => Checked | Promise<Checked>;
 

@@ -222,15 +222,16 @@ describe('encodeChat', () => {
     });
 
     it.each([
-      ['deepseek', false, 'required', false],
+      ['deepseek', false, 'required', true],
       ['deepseek', true, 'required', true],
-      ['deepseek', false, named('f'), false],
+      ['deepseek', false, named('f'), true],
+      ['deepseek', false, 'none', false],
       ['qwen', false, 'required', true],
-      ['qwen', false, named('f'), false],
+      ['qwen', false, named('f'), true],
       ['glm', false, named('f'), true],
       ['minimax', false, 'required', true],
       ['glm', false, 'auto', false],
-    ] as const)('%s, thinking %s: checks %j itself: %s', (provider, thinking, choice, checked) => {
+    ] as const)('%s, thinking %s: checks %j: %s', (provider, thinking, choice, checked) => {
       const request = { tools: [TOOL, OTHER], tool_choice: choice };
       expect(encode(provider, request, { thinking }).check !== undefined).toBe(checked);
     });
@@ -286,7 +287,7 @@ describe('encodeChat', () => {
     it('sends a schema as it is where the model takes it', () => {
       const encoded = encode('qwen', { response_format: format() }, { upstreamModel: 'qwen-plus' });
       expect(encoded.sent['response_format']).toEqual(format());
-      expect(encoded.check).toBeUndefined();
+      expect(encoded.check).toBeDefined();
     });
 
     // Guarantee: a schema does not keep the model from calling the client's own tools.
@@ -326,10 +327,10 @@ describe('encodeChat', () => {
       expect(encode('deepseek', request).sent['tool_choice']).toEqual(named('f'));
     });
 
-    it('checks that JSON is JSON only where the provider does not', () => {
+    it('checks that JSON is JSON, whether or not the provider has a mode for it', () => {
       const json = { response_format: { type: 'json_object' } };
-      expect(encode('deepseek', json).check).toBeUndefined();
-      expect(encode('minimax', json).check).toBeDefined();
+      for (const provider of ['deepseek', 'qwen', 'glm', 'minimax'] as const)
+        expect(encode(provider, json).check).toBeDefined();
       expect(encode('qwen', json, { thinking: true }).check).toBeDefined();
     });
 

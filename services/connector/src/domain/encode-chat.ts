@@ -24,7 +24,7 @@ export interface EncodedChat {
   /** Tool calls that the client may see. */
   readonly toolCallsMax: number;
   readonly toolNames: ToolNames;
-  /** What the answer must be, where the provider does not see to it. */
+  /** What the answer must be. */
   readonly check: AnswerCheck | undefined;
   /** Parameters that are not sent as they were given, as the client reads of them. */
   readonly adapted: string | undefined;
@@ -60,7 +60,7 @@ export const encodeChat = (
   addScalars(body, dialect, request, call, capabilities);
   const naming = toolNames(request, dialect.reservedToolNames);
   const tools = planTools(request, capabilities, naming);
-  const format = planFormat(request, capabilities, tools.check !== undefined || forces(tools.choice));
+  const format = planFormat(request, capabilities, tools.check !== undefined);
   const offered = format.answerTool === undefined ? tools.tools : [format.answerTool];
   const choice = format.answerTool === undefined ? tools.choice : choiceOf(format.answerTool.function.name);
   if (offered !== undefined) body['tools'] = offered;
@@ -103,8 +103,6 @@ export const encodeChat = (
 
 const again = (problem: string): string =>
   `An earlier answer was not accepted: ${problem}. Answer again, and exactly in the form that is asked for.`;
-
-const forces = (choice: unknown): boolean => choice !== undefined && choice !== 'none';
 
 /** What of the request is adapted. @throws Fault for what is refused */
 const judge = (request: ChatRequest, capabilities: Capabilities, strict: boolean): string | undefined => {

@@ -13,6 +13,7 @@ export interface FormatPlan {
   readonly answerTool?: SentTool;
   /** Said to the model in words. */
   readonly instruct?: string;
+  /** Also of what the provider does itself: its JSON mode writes nothing at times. */
   readonly check?: AnswerCheck;
 }
 
@@ -31,12 +32,10 @@ export const planFormat = (request: ChatRequest, capabilities: Capabilities, for
 const planJson = (request: ChatRequest, capabilities: Capabilities): FormatPlan => {
   // The providers refuse JSON mode where no message has the word.
   const words = mentionsJson(request) ? {} : { instruct: ANSWER_IN_JSON };
+  const check = jsonContent(undefined);
   return capabilities['response_format=json_object'].class === 'honoured'
-    ? { format: JSON_OBJECT, ...words }
-    : {
-        instruct: 'Answer with one JSON object and nothing else, without a code block.',
-        check: jsonContent(undefined),
-      };
+    ? { format: JSON_OBJECT, ...words, check }
+    : { instruct: 'Answer with one JSON object and nothing else, without a code block.', check };
 };
 
 /**
@@ -45,9 +44,9 @@ const planJson = (request: ChatRequest, capabilities: Capabilities): FormatPlan 
  */
 const planSchema = (request: ChatRequest, capabilities: Capabilities): FormatPlan => {
   const { json_schema: described } = request.response_format!;
-  if (capabilities['response_format=json_schema'].class === 'honoured')
-    return { format: { type: 'json_schema', json_schema: described } };
   const schema = described!['schema'] as Readonly<Record<string, unknown>>;
+  if (capabilities['response_format=json_schema'].class === 'honoured')
+    return { format: { type: 'json_schema', json_schema: described }, check: jsonContent(schema) };
   const ownTools = offeredTools(request).length > 0;
   if (!ownTools && schema['type'] === 'object' && capabilities['tool_choice=function'].class === 'honoured')
     return { answerTool: answerTool(described!, schema), check: contentFromCall(schema) };

@@ -12,6 +12,7 @@ export interface ToolPlan {
   readonly choice?: unknown;
   /** Said to the model in words. */
   readonly instruct?: string;
+  /** Wherever a function has to be called, also where the provider is told so. */
   readonly check?: AnswerCheck;
 }
 
@@ -47,14 +48,15 @@ const requireAny = (
   tools: readonly SentTool[],
   names: readonly string[],
   capabilities: Capabilities,
-): ToolPlan =>
-  capabilities['tool_choice=required'].class === 'honoured'
-    ? { tools, choice: 'required' }
+): ToolPlan => ({
+  tools,
+  ...(capabilities['tool_choice=required'].class === 'honoured'
+    ? { choice: 'required' }
     : {
-        tools,
         instruct: `You must answer by calling one of these functions: ${tools.map((tool) => tool.function.name).join(', ')}.`,
-        check: callOf(names),
-      };
+      }),
+  check: callOf(names),
+});
 
 /** One function and no other: by its name where the provider takes one, else by offering nothing else. */
 const force = (
@@ -64,13 +66,15 @@ const force = (
   choice: unknown,
   capabilities: Capabilities,
 ): ToolPlan => {
+  const check = callOf([name]);
   if (choice === 'required' && capabilities['tool_choice=required'].class === 'honoured')
-    return { tools, choice };
-  if (capabilities['tool_choice=function'].class === 'honoured') return { tools, choice: choiceOf(sent) };
+    return { tools, choice, check };
+  if (capabilities['tool_choice=function'].class === 'honoured')
+    return { tools, choice: choiceOf(sent), check };
   return {
     tools: tools.filter((tool) => tool.function.name === sent),
     instruct: `You must answer by calling the function ${sent}.`,
-    check: callOf([name]),
+    check,
   };
 };
 

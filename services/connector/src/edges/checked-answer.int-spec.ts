@@ -27,7 +27,7 @@ const whole = (text: string): Script =>
     usage: USAGE,
   });
 
-describe('an answer in a form that the provider does not see to', () => {
+describe('an answer in the form that was asked for', () => {
   let stages: ScriptedStages;
 
   beforeAll(async () => {
@@ -131,6 +131,57 @@ describe('an answer in a form that the provider does not see to', () => {
       await stages.stage('minimax').handle(anExchange({ request, target })),
     );
     expect(sink.content).toBe('{"a":1}');
+  });
+
+  const says = (content: string, stream: boolean): Script =>
+    stream
+      ? events(delta({ role: 'assistant', content }), delta({}, 'stop', { usage: USAGE }), DONE)
+      : json(200, {
+          choices: [{ index: 0, message: { role: 'assistant', content }, finish_reason: 'stop' }],
+          usage: USAGE,
+        });
+  const answered = async (exchange: ReturnType<typeof anExchange>, provider: 'deepseek' | 'qwen') => {
+    const reply = await stages.stage(provider).handle(exchange);
+    if (reply.kind === 'unary') return reply.body.toString();
+    return (await RecordingSink.drain(reply)).text;
+  };
+
+  // Guarantee: a provider's own JSON mode, which is known to answer with nothing, and its own forced functions are judged
+  // as what the gateway does in its place.
+  describe.each([false, true])('that the provider has itself, streamed %s', (stream) => {
+    const jsonMode = { response_format: { type: 'json_object' } } as const;
+    const tool = { type: 'function', function: { name: 'answer', parameters: { type: 'object' } } } as const;
+    const named = { tools: [tool], tool_choice: { type: 'function', function: { name: 'answer' } } } as const;
+    const target = aTarget({ provider: 'qwen', upstreamModel: 'qwen3.7-plus' });
+
+    it('is asked for again if JSON mode wrote nothing', async () => {
+      stages.vendor.answers(says('', stream), says('{"a":1}', stream));
+      expect(await answered(anExchange({ stream, request: jsonMode }), 'deepseek')).toContain('{\\"a\\":1}');
+      expect(stages.vendor.calls.map(({ body }) => body['response_format'])).toEqual([
+        { type: 'json_object' },
+        { type: 'json_object' },
+      ]);
+    });
+
+    it('is asked for again if a text came instead of the named call', async () => {
+      stages.vendor.answers(says('I would call it.', stream), stream ? streamed('{}') : whole('{}'));
+      const text = await answered(anExchange({ stream, request: named, target }), 'qwen');
+      expect(text).toContain('"name":"answer"');
+      expect(text).not.toContain('I would');
+      expect(stages.vendor.calls).toHaveLength(2);
+    });
+
+    it.each([
+      ['nothing', '', jsonMode, 'deepseek'],
+      ['text', 'No.', named, 'qwen'],
+      ['text', 'No.', { ...named, tool_choice: 'required' }, 'deepseek'],
+    ] as const)('fails with a second answer that is %s', async (_what, content, form, provider) => {
+      stages.vendor.answers(says(content, stream));
+      const exchange = anExchange({ stream, request: form, ...(provider === 'qwen' ? { target } : {}) });
+      const fault = await faultOf(stages.stage(provider).handle(exchange));
+      expect(fault.code).toBe('structured_output_failed');
+      expect(stages.vendor.calls).toHaveLength(2);
+    });
   });
 
   it('must call a function where one was asked for', async () => {
