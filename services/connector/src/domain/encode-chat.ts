@@ -94,7 +94,7 @@ export const encodeChat = (
     body: Buffer.from(JSON.stringify(body)),
     stream,
     localStops,
-    toolCallsMax: single && !parallel ? 1 : Number.MAX_SAFE_INTEGER,
+    toolCallsMax: single ? 1 : Number.MAX_SAFE_INTEGER,
     toolNames: naming,
     check: tools.check ?? format.check,
     adapted,

@@ -18,6 +18,7 @@ const ask = (changes: Partial<Ask> = {}): Ask => ({
   stop: [],
   tools: [],
   toolChoice: 'auto',
+  parallelToolCalls: true,
   json: undefined,
   n: 1,
   promptTokens: 10,

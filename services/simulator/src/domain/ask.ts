@@ -20,6 +20,8 @@ export interface Ask {
   readonly stop: readonly string[];
   readonly tools: readonly Tool[];
   readonly toolChoice: ToolChoice;
+  /** One answer may call several tools. */
+  readonly parallelToolCalls: boolean;
   /** The answer must be JSON, of this schema if there is one. */
   readonly json: { readonly schema: Readonly<Record<string, unknown>> | undefined } | undefined;
   /** Number of completions. */

@@ -33,7 +33,7 @@ const firstTool = (ask: Ask, messages: readonly WireMessage[], behaviour: Behavi
 /**
  * The tools that an answer calls, in order: the one that was forced; else, unless the last message is a tool's
  * result, the one that the last user message names, or that a system message with "must" names, or that words like
- * "tool" and "weather" suggest.
+ * "tool" and "weather" suggest. One at a time where the call does not allow several.
  */
 export const toolsToCall = (
   ask: Ask,
@@ -43,8 +43,9 @@ export const toolsToCall = (
   const first = firstTool(ask, messages, behaviour);
   if (first === undefined) return [];
   const start = ask.tools.indexOf(first);
+  const calls = behaviour.tool_calls ?? 1;
   return Array.from(
-    { length: behaviour.tool_calls ?? 1 },
+    { length: ask.parallelToolCalls ? calls : Math.min(1, calls) },
     (_, i) => ask.tools[(start + i) % ask.tools.length]!,
   );
 };

@@ -126,6 +126,7 @@ export const readDeepSeekChat = (body: Record<string, unknown>): Ask => {
     stop: reader.stop(STOPS_MAX, `stop: expected a string or at most ${STOPS_MAX} strings`),
     tools,
     toolChoice: readToolChoice(reader, tools, thinking),
+    parallelToolCalls: true,
     json: readFormat(reader, messages),
     n: 1,
     promptTokens,

@@ -101,6 +101,7 @@ export const readGlmChat = (body: Record<string, unknown>): Ask => {
     stop: reader.stop(STOPS_MAX, 'stop 参数非法'),
     tools,
     toolChoice: choice,
+    parallelToolCalls: true,
     json: readFormat(reader, model),
     n: 1,
     promptTokens,

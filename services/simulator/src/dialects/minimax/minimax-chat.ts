@@ -54,6 +54,7 @@ class MiniMaxChatReader {
       stop: [],
       tools,
       toolChoice: 'auto',
+      parallelToolCalls: true,
       json: undefined,
       n: 1,
       promptTokens,

@@ -51,6 +51,7 @@ class QwenChatReader {
       stop: this.#reader.stop(STOPS_MAX, 'stop: expected a string or a list of strings'),
       tools,
       toolChoice: this.#readToolChoice(tools, thinking),
+      parallelToolCalls: this.#reader.boolean('parallel_tool_calls') ?? false,
       json: this.#readFormat(messages, thinking),
       n: this.#readChoices(thinking, tools.length > 0),
       promptTokens,

@@ -131,6 +131,20 @@ describe('Qwen, streams', () => {
     });
   });
 
+  it.each([
+    [undefined, 1],
+    [false, 1],
+    [true, 2],
+  ])('call one tool at a time unless parallel_tool_calls is true: %s', async (parallel, count) => {
+    const { chunks } = await stream({
+      tools: [WEATHER],
+      parallel_tool_calls: parallel,
+      messages: user('[[sim tool_calls=2]] weather?'),
+    });
+    const pieces = chunks.flatMap(({ choices }) => choices[0]?.delta.tool_calls ?? []);
+    expect(new Set(pieces.map(({ index }) => index)).size).toBe(count);
+  });
+
   it('interleave several completions, each with its finish chunk', async () => {
     const { chunks } = await stream({ model: 'qwen-coder-plus', n: 2, messages: user('[[sim tokens=3]]') });
     const order = chunks.map(({ choices }) => choices[0]!.index);
