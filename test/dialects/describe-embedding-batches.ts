@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { newCustomer, type Customer } from '../contract/customer.js';
 import type { Platform } from '../e2e/topology.js';
-import { post } from './front-door.js';
+import { post, usedQuota } from './front-door.js';
 import { endedCalls, newNonce, upstreamCalls, type UpstreamCall } from './upstream-calls.js';
 
 const BATCH = 10;
@@ -30,12 +30,6 @@ export const describeEmbeddingBatches = (platform: () => Platform): void => {
     });
     return { status: answer.status, error: answer.body?.error, vectors: answer.body as unknown as Vectors };
   };
-  const used = async (): Promise<number> => {
-    const answer = await fetch(platform().apiUrl.replace(/\/v1$/, '/api/user/self'), {
-      headers: { authorization: `Bearer ${customer.apiKey}` },
-    });
-    return ((await answer.json()) as { data: { request_count: number } }).data.request_count;
-  };
 
   describe('embeddings in batches', () => {
     it.each([25, 1_000])('%d texts come in order, in batches of which four are under way', async (count) => {
@@ -59,6 +53,7 @@ export const describeEmbeddingBatches = (platform: () => Platform): void => {
 
     it('fail as a whole with one batch, and are not charged', async () => {
       const nonce = newNonce();
+      const used = (): Promise<number> => usedQuota(platform(), customer.apiKey);
       const before = await used();
       const texts = Array.from({ length: 95 }, (_, index) =>
         index === 57 ? `[[sim nonce=${nonce} fault=error:InternalError]] bad` : `text ${index}`,
@@ -67,6 +62,11 @@ export const describeEmbeddingBatches = (platform: () => Platform): void => {
       expect([status, error?.code]).toEqual([502, 'upstream_error']);
       expect((await upstreamCalls(platform(), nonce)).length).toBeGreaterThan(0);
       expect(await used()).toBe(before);
+      // The same texts with a good one among them do cost something, so that nothing would have been seen.
+      expect((await embed(texts.map((text) => text.replace('fault=error:InternalError', '')))).status).toBe(
+        200,
+      );
+      expect(await used()).toBeGreaterThan(before);
     });
 
     it('of token ids are those of the text they stand for', async () => {

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { newCustomer, type Customer } from '../contract/customer.js';
 import type { Platform } from '../e2e/topology.js';
 import { TEXT_MODELS } from '../facts/seed-facts.js';
-import { chat, contentOf } from './front-door.js';
+import { callsOf, chat, contentOf, usedQuota } from './front-door.js';
 import { endedCalls, newNonce, script } from './upstream-calls.js';
 
 const recipe = z.object({
@@ -38,6 +38,9 @@ const weather = (name: string) => ({
   },
 });
 
+/** A model of each way in which forms are asked for. */
+const EACH_DIALECT = ['deepseek-chat', 'deepseek-reasoner', 'qwen3.7-plus', 'glm-4-plus', 'minimax-m3'];
+
 /** Schemas and forced tools on every text model, whether its provider has them or not. */
 export const describeStructuredOutput = (platform: () => Platform): void => {
   let customer: Customer;
@@ -45,12 +48,7 @@ export const describeStructuredOutput = (platform: () => Platform): void => {
     customer = await newCustomer(platform());
   });
 
-  const used = async (): Promise<number> => {
-    const answer = await fetch(platform().apiUrl.replace(/\/v1$/, '/api/user/self'), {
-      headers: { authorization: `Bearer ${customer.apiKey}` },
-    });
-    return ((await answer.json()) as { data: { used_quota: number } }).data.used_quota;
-  };
+  const used = (): Promise<number> => usedQuota(platform(), customer.apiKey);
   const ask = (model: string, nonce: string, members: Record<string, unknown>) => {
     const content = `[[sim nonce=${nonce}]] Who caught the fish?`;
     return chat(platform(), customer.apiKey, { model, messages: [{ role: 'user', content }], ...members });
@@ -131,15 +129,9 @@ export const describeStructuredOutput = (platform: () => Platform): void => {
             tool_choice: choice,
           });
           expect([answer.status, answer.body?.error]).toEqual([200, undefined]);
-          if (answer.body === null) {
-            expect(answer.chunks.some(({ choices }) => choices[0]?.delta.tool_calls !== undefined)).toBe(
-              true,
-            );
-            continue;
-          }
-          const [call] = answer.body.choices[0]!.message.tool_calls!;
-          expect(JSON.parse(call!.function.arguments)).toHaveProperty('city');
-          if (typeof choice === 'object') expect(call!.function.name).toBe('get_tide');
+          const [call] = callsOf(answer);
+          expect(JSON.parse(call!.arguments)).toHaveProperty('city');
+          expect(['get_tide', ...(choice === 'required' ? ['get_weather'] : [])]).toContain(call!.name);
         }
       },
     );
@@ -152,20 +144,21 @@ export const describeStructuredOutput = (platform: () => Platform): void => {
       expect(Array.isArray(JSON.parse(contentOf(answer)))).toBe(true);
     });
 
-    it('gets one call at a time where parallel ones are forbidden', async () => {
-      const nonce = newNonce();
-      const content = `[[sim nonce=${nonce} tool=get_weather tool_calls=2]] Use a tool.`;
-      const answer = await chat(platform(), customer.apiKey, {
-        model,
-        messages: [{ role: 'user', content }],
-        tools: [weather('get_weather'), weather('get_tide')],
-        parallel_tool_calls: false,
-      });
-      const calls = answer.body!.choices[0]!.message.tool_calls!;
-      const [upstream] = await endedCalls(platform(), nonce, 1);
-      // Where the provider obeys the parameter, it is left to it.
-      if (upstream!.parameters['parallel_tool_calls'] === false) expect(calls.length).toBeGreaterThan(0);
-      else expect(calls).toHaveLength(1);
+    it.each([
+      [false, 1],
+      [true, 2],
+      [undefined, 2],
+    ])('with parallel_tool_calls %s gets %d of two calls', async (parallel, count) => {
+      for (const stream of [false, true]) {
+        const answer = await chat(platform(), customer.apiKey, {
+          model,
+          stream,
+          messages: [{ role: 'user', content: '[[sim tool=get_weather tool_calls=2]] Use a tool.' }],
+          tools: [weather('get_weather'), weather('get_tide')],
+          parallel_tool_calls: parallel,
+        });
+        expect(callsOf(answer).map(({ name }) => name)).toEqual(['get_weather', 'get_tide'].slice(0, count));
+      }
     });
 
     it.each([
@@ -183,6 +176,40 @@ export const describeStructuredOutput = (platform: () => Platform): void => {
         400,
         expect.objectContaining({ code: 'invalid_value', param: 'response_format.json_schema.schema' }),
       ]);
+    });
+  });
+
+  // Guarantee: also where the provider has the form itself, and does not keep to it.
+  describe.each(EACH_DIALECT)('a form that %s does not keep to', (model) => {
+    it.each([
+      ['JSON mode', { response_format: { type: 'json_object' } }],
+      ['a required call', { tools: [weather('get_tide'), weather('get_sun')], tool_choice: 'required' }],
+      [
+        'a named call',
+        {
+          tools: [weather('get_tide')],
+          tool_choice: { type: 'function', function: { name: 'get_tide' } },
+        },
+      ],
+    ])('is asked for again, and then fails uncharged: %s', async (_what, form) => {
+      const nothing = { fault: 'empty', tool_calls: 0 };
+      for (const stream of [false, true]) {
+        const nonce = newNonce();
+        await script(platform(), { nonce, times: 1 }, nothing);
+        const good = await ask(model, nonce, { stream, ...form });
+        expect([good.status, good.body?.error]).toEqual([200, undefined]);
+        expect(contentOf(good) || callsOf(good)[0]!.arguments).toMatch(/^\{/);
+        expect(await endedCalls(platform(), nonce, 2)).toHaveLength(2);
+      }
+      const before = await used();
+      for (const stream of [false, true]) {
+        const nonce = newNonce();
+        await script(platform(), { nonce, times: 2 }, nothing);
+        const failed = await ask(model, nonce, { stream, ...form });
+        expect([failed.status, failed.body?.error?.code]).toEqual([502, 'structured_output_failed']);
+        expect(await endedCalls(platform(), nonce, 2)).toHaveLength(2);
+      }
+      expect(await used()).toBe(before);
     });
   });
 };

@@ -47,10 +47,22 @@ type Chunk = Partial<ErrorBody> & {
   readonly choices: readonly {
     readonly index: number;
     readonly finish_reason: string | null;
-    readonly delta: { readonly content?: string | null; readonly tool_calls?: unknown };
+    readonly delta: {
+      readonly content?: string | null;
+      readonly tool_calls?: readonly {
+        readonly index: number;
+        readonly function: { readonly name?: string; readonly arguments: string };
+      }[];
+    };
   }[];
   readonly usage?: Usage | null;
 };
+
+/** A function that is called, whole or put together. */
+export interface Called {
+  readonly name: string;
+  readonly arguments: string;
+}
 
 const TIMEOUT_MS = 60_000;
 
@@ -93,6 +105,15 @@ export const chat = (
   headers?: Readonly<Record<string, string>>,
 ): Promise<Answered> => post(platform, apiKey, '/chat/completions', body, headers);
 
+/** What a key's account has used so far, in units of the balance: what it paid for answers, settled or not. */
+export const usedQuota = async (platform: Platform, apiKey: string): Promise<number> => {
+  const answer = await fetch(platform.apiUrl.replace(/\/v1$/, '/api/user/self'), {
+    headers: { authorization: `Bearer ${apiKey}` },
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  });
+  return ((await answer.json()) as { data: { used_quota: number } }).data.used_quota;
+};
+
 /** All content of a completion, whole or streamed. */
 export const contentOf = ({ body, chunks }: Answered, index = 0): string =>
   body === null
@@ -102,3 +123,15 @@ export const contentOf = ({ body, chunks }: Answered, index = 0): string =>
         .map(({ delta }) => delta.content ?? '')
         .join('')
     : (body.choices[index]?.message.content ?? '');
+
+/** The functions that the first completion calls, whole or streamed. */
+export const callsOf = ({ body, chunks }: Answered): readonly Called[] => {
+  if (body !== null) return (body.choices[0]?.message.tool_calls ?? []).map((call) => call.function);
+  const calls: { name: string; arguments: string }[] = [];
+  for (const delta of chunks.flatMap(({ choices }) => choices[0]?.delta.tool_calls ?? [])) {
+    const call = (calls[delta.index] ??= { name: '', arguments: '' });
+    call.name += delta.function.name ?? '';
+    call.arguments += delta.function.arguments;
+  }
+  return calls;
+};
