@@ -1,6 +1,7 @@
 import { Fault, type CancelTimer, type Clock } from '@tunan/kernel';
 import { codecOf, type ArgumentsOf, type OperationName, type ResultOf } from './operation-codec.js';
 import type { Patience } from './machine-admission-store.js';
+import { Ring } from './ring.js';
 import type { ChannelListener, StoreChannel } from './store-channel.js';
 import { BATCH_OPERATIONS_MAX, type BatchReply, type OperationRow, type ResultRow } from './store-host.js';
 
@@ -51,8 +52,7 @@ export class OperationQueue {
   #generation = '';
   #outgoing: OperationRow[] = [];
   /** In the order of their answers. */
-  #waiting: Waiting[] = [];
-  #answered = 0;
+  #waiting = new Ring<Waiting>();
   #checking: CancelTimer | undefined;
   #checkAtMs = 0;
   /** The last check was late, and gave nothing up. */
@@ -91,7 +91,7 @@ export class OperationQueue {
     return new Promise((resolve, reject) => {
       if (this.#channel === undefined)
         return reject(away(this.#closed ? 'closed' : 'its host is being restarted'));
-      if (this.#waiting.length - this.#answered >= this.options.waitingMax)
+      if (this.#waiting.size >= this.options.waitingMax)
         return reject(away(`${this.options.waitingMax} operations wait`));
       // Encoding may throw on a malformed argument: that call fails, before it has a place in the order.
       const row: OperationRow = [name, codecOf(name).encodeArguments(args)];
@@ -132,15 +132,8 @@ export class OperationQueue {
   #reply(reply: BatchReply): void {
     this.options.onBatch?.(reply);
     for (const row of JSON.parse(reply.results) as ResultRow[]) {
-      const waiting = this.#waiting[this.#answered];
-      this.#answered += 1;
+      const waiting = this.#waiting.shift();
       if (waiting !== undefined && !waiting.late) settle(waiting, row);
-    }
-    // The answered part is dropped when it is the larger one: each operation is moved at most once on average. In place:
-    // an array left behind in the old generation would keep alive what it waited for until that is collected.
-    if (this.#answered * 2 > this.#waiting.length) {
-      this.#waiting.splice(0, this.#answered);
-      this.#answered = 0;
     }
   }
 
@@ -153,13 +146,12 @@ export class OperationQueue {
     this.#isSpared = !this.#isSpared && nowMs - this.#checkAtMs > DEADLINE_CHECK_MS;
     if (this.#isSpared) return this.#checkLater();
     this.#checking = undefined;
-    for (let index = this.#answered; index < this.#waiting.length; index += 1) {
-      const waiting = this.#waiting[index]!;
+    for (const waiting of this.#waiting) {
       if (waiting.late || waiting.deadlineMs > nowMs) continue;
       waiting.late = true;
       waiting.reject(away(`no answer to ${waiting.name} in time`));
     }
-    if (this.#waiting.length > this.#answered) this.#checkLater();
+    if (this.#waiting.size > 0) this.#checkLater();
   }
 
   #checkLater(): void {
@@ -181,9 +173,8 @@ export class OperationQueue {
   }
 
   #failAll(reason: string): void {
-    const waiting = this.#waiting.slice(this.#answered);
-    this.#waiting = [];
-    this.#answered = 0;
+    const waiting = this.#waiting;
+    this.#waiting = new Ring();
     this.#outgoing = [];
     for (const each of waiting) if (!each.late) each.reject(away(reason));
   }

@@ -18,12 +18,14 @@ const TICK_MS = 250;
 /**
  * All exchanges under way. One timer serves them all, however many there are.
  *
- * An array, because a Set is a trap for the collector: each time its table is replaced, the old one goes on to refer to
- * the new one and to what was open then. An old one that was promoted thus promotes nearly every later request with all
- * that belongs to it: 9 KB of each, where 2 KB need to be.
+ * A plain array that never gets shorter, because a table that is replaced is a trap for the collector: the old one keeps
+ * what was in it, and where it has reached the old generation that is every request of the moment with all that belongs
+ * to it, until the next major collection. Sets and shrinking arrays are replaced all the time.
  */
 export class OpenExchanges {
-  readonly #open: OpenExchange[] = [];
+  /** The first {@link size} places are taken. */
+  readonly #open: (OpenExchange | undefined)[] = [];
+  #size = 0;
   /** Requests whose handling has begun, admitted or not yet: draining waits for them as well. */
   #running = 0;
   #cancel: CancelTimer | undefined;
@@ -43,14 +45,14 @@ export class OpenExchanges {
   }
 
   get size(): number {
-    return this.#open.length;
+    return this.#size;
   }
 
   start(): void {
     this.#cancel = this.clock.after(TICK_MS, () => {
       const nowMs = this.clock.monotonicMs();
       // Backwards: what ends meanwhile is replaced by one that has had its turn.
-      for (let place = this.#open.length - 1; place >= 0; place -= 1) this.#open[place]?.tick(nowMs);
+      for (let place = this.#size - 1; place >= 0; place -= 1) this.#open[place]?.tick(nowMs);
       this.start();
     });
   }
@@ -60,24 +62,26 @@ export class OpenExchanges {
   }
 
   add(exchange: OpenExchange): void {
-    exchange.place = this.#open.length;
-    this.#open.push(exchange);
+    exchange.place = this.#size;
+    this.#open[this.#size] = exchange;
+    this.#size += 1;
   }
 
   /** Removes an exchange, once: the last one takes its place. */
   delete(exchange: OpenExchange): void {
     const { place } = exchange;
     if (this.#open[place] !== exchange) return;
-    const last = this.#open.pop()!;
-    if (last !== exchange) {
-      this.#open[place] = last;
-      last.place = place;
-    }
+    this.#size -= 1;
+    const last = this.#open[this.#size]!;
+    last.place = place;
+    this.#open[place] = last;
+    this.#open[this.#size] = undefined;
+    exchange.place = NOWHERE;
     this.#ended();
   }
 
   get #empty(): boolean {
-    return this.#open.length === 0 && this.#running === 0;
+    return this.#size === 0 && this.#running === 0;
   }
 
   #ended(): void {
@@ -87,7 +91,7 @@ export class OpenExchanges {
   /** Resolves when none is left. Those that still run after `timeoutMs` are interrupted and given `graceMs` to settle. */
   async drain(timeoutMs: number, graceMs: number): Promise<void> {
     if (await this.#emptyWithin(timeoutMs)) return;
-    for (const exchange of [...this.#open]) exchange.interrupt();
+    for (const exchange of this.#open.slice(0, this.#size)) exchange!.interrupt();
     await this.#emptyWithin(graceMs);
   }
 
