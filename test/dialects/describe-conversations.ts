@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import { newCustomer } from '../contract/customer.js';
 import type { Platform } from '../e2e/topology.js';
 import { chat } from './front-door.js';
+import { endedCalls, newNonce } from './upstream-calls.js';
 
 const system = (content: string, more: object = {}) => ({ role: 'system', content, ...more });
 const user = (content: unknown, more: object = {}) => ({ role: 'user', content, ...more });
@@ -22,6 +23,14 @@ const tool = (name: string) => ({
     parameters: { type: 'object', properties: { city: { type: 'string' } } },
   },
 });
+
+/** Two answers that thought, one of them before a call. */
+const BROUGHT_BACK = [
+  user('What is the weather in Rome?'),
+  ...toolTurn('call_1', 'get_weather', '{}', '21 °C', { reasoning_content: 'I need the weather.' }),
+  { role: 'assistant', content: 'It is 21 °C.', reasoning_content: 'Done.' },
+  user('And in Oslo?'),
+];
 
 /** Conversations in the forms in which agent frameworks send them. */
 const CONVERSATIONS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
@@ -98,14 +107,19 @@ const CONVERSATIONS: Readonly<Record<string, Readonly<Record<string, unknown>>>>
     tools: [tool('get_weather')],
   },
   'a conversation that brings its thinking back': {
-    messages: [
-      user('What is the weather in Rome?'),
-      ...toolTurn('call_1', 'get_weather', '{}', '21 °C', { reasoning_content: 'I need the weather.' }),
-      { role: 'assistant', content: 'It is 21 °C.', reasoning_content: 'Done.' },
-      user('And in Oslo?'),
-    ],
+    messages: BROUGHT_BACK,
     tools: [tool('get_weather')],
   },
+};
+
+/** How many of the two answers that thought get their thinking back, as a text and in details. */
+const THINKING_SENT: Readonly<Record<string, readonly [reasoned: number, detailed: number]>> = {
+  'deepseek-chat': [0, 0],
+  'deepseek-reasoner': [1, 0],
+  'qwen3.7-plus': [0, 0],
+  'glm-4-plus': [0, 0],
+  'minimax-m3': [0, 0],
+  'minimax-m2.7': [2, 2],
 };
 
 const MODELS = [
@@ -134,5 +148,14 @@ export const describeConversations = (platform: () => Platform): void => {
         expect(answer.headers.get('x-tunan-fallback')).toBe('false');
       }
     });
+  });
+
+  it.each(Object.entries(THINKING_SENT))('%s gets %j of its thinking back', async (model, expected) => {
+    const nonce = newNonce();
+    const messages = [...BROUGHT_BACK, user(`[[sim nonce=${nonce}]]`)];
+    const answer = await chat(platform(), apiKey, { model, messages, tools: [tool('get_weather')] });
+    expect(answer.status).toBe(200);
+    const [call] = await endedCalls(platform(), nonce, 1);
+    expect([call!.conversation!.reasoned, call!.conversation!.detailed]).toEqual(expected);
   });
 };

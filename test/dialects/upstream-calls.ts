@@ -13,6 +13,7 @@ export interface UpstreamCall {
     readonly roles: readonly string[];
     readonly images: number;
     readonly reasoned: number;
+    readonly detailed: number;
   } | null;
   /** What the provider charges; null for errors, undefined while the call runs. */
   readonly billed:

@@ -97,6 +97,19 @@ describe('sentMessages', () => {
     });
   });
 
+  // MiniMax documents that the message comes back as it was, with both forms of its thinking.
+  it.each([
+    ['keep', 'hm', [{ type: 'reasoning.text', text: 'hm' }]],
+    ['keep', '', undefined],
+    ['with-tool-calls', 'hm', undefined],
+    ['drop', 'hm', undefined],
+  ] as const)('under rule %s thinking %j is also sent in details: %j', (reasoning, thought, details) => {
+    const message: ChatMessage = { role: 'assistant', content: 'a', reasoning_content: thought };
+    const [sent] = send([message], { reasoning }, true);
+    if (details === undefined) expect(sent).not.toHaveProperty('reasoning_details');
+    else expect(sent!.reasoning_details).toMatchObject(details);
+  });
+
   it('merges system messages at the beginning where a provider wants one', () => {
     const messages: readonly ChatMessage[] = [
       { role: 'user', content: 'a' },

@@ -10,6 +10,16 @@ export interface SentMessage {
   tool_calls?: readonly ToolCall[];
   tool_call_id?: string;
   reasoning_content?: string;
+  reasoning_details?: readonly ReasoningDetail[];
+}
+
+/** A piece of thinking as MiniMax writes it, and wants it back. */
+export interface ReasoningDetail {
+  readonly type: 'reasoning.text';
+  readonly id: string;
+  readonly format: string;
+  readonly index: number;
+  readonly text: string;
 }
 
 /** Members of the time before tools. */
@@ -62,6 +72,7 @@ const sentMessage = (
       const sent = withName({ role: 'assistant', content }, message.name);
       if (calls.length > 0) sent.tool_calls = naming === SAME_NAMES ? calls : renamed(calls, naming);
       if (reasoning !== undefined) sent.reasoning_content = reasoning;
+      if (rules.reasoning === 'keep' && reasoning) sent.reasoning_details = [reasoningDetail(reasoning)];
       return sent;
     }
   }
@@ -102,6 +113,15 @@ const callsOf = (message: ChatMessage & LegacyMessage, index: number): readonly 
 
 const renamed = (calls: readonly ToolCall[], { sent }: ToolNames): readonly ToolCall[] =>
   calls.map((call) => ({ ...call, function: { ...call.function, name: sent(call.function.name) } }));
+
+/** Thinking in the second of the two forms in which it stands in a message, all of which has to come back. */
+export const reasoningDetail = (text: string): ReasoningDetail => ({
+  type: 'reasoning.text',
+  id: 'reasoning-text-1',
+  format: 'MiniMax-response-v1',
+  index: 0,
+  text,
+});
 
 /**
  * Thinking of an earlier answer. Where a provider demands it after tool calls and the client dropped it, a blank stands

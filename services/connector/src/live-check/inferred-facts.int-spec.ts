@@ -81,6 +81,13 @@ describe('inferred facts', () => {
     ['minimax', 'tool_choice has no effect', answer({ tool_calls: [{}] }), false],
     ['minimax', 'an unknown model', refused('', "invalid params, unknown model 'x' (2013)"), true],
     ['minimax', 'an unknown model', said, false],
+    ['minimax', 'M2.x takes its thinking back', said, true],
+    [
+      'minimax',
+      'M2.x takes its thinking back',
+      refused('', 'invalid params, reasoning_details (2013)'),
+      false,
+    ],
     ['minimax', 'M2.x takes temperature 0', refused('', 'invalid params, temperature (2013)'), false],
   ])('%s: %s …', async (provider, beginning, script, holds) => {
     vendor.answers(script);

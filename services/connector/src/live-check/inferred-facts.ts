@@ -1,4 +1,5 @@
 import type { ProviderId } from '@tunan/contracts';
+import { reasoningDetail } from '../domain/messages.js';
 import type { VendorError } from '../domain/vendor-error.js';
 import { choicesOf, contentOf, type LiveAnswer, type LiveProvider } from './live-provider.js';
 
@@ -275,6 +276,23 @@ const minimax: readonly InferredFact[] = [
         answered: never,
         refused: [refusal([200, 400], /^2013:|\(2013\)\s*$/), true],
       }),
+  },
+  {
+    claim: 'M2.x takes its thinking back as reasoning_details, as this gateway writes them',
+    probe: async (provider) => {
+      const thought = 'I have to use f.';
+      const thinking = { reasoning_content: thought, reasoning_details: [reasoningDetail(thought)] };
+      const answer = await provider.post('/chat/completions', {
+        model: 'MiniMax-M2.5',
+        max_tokens: 64,
+        reasoning_split: true,
+        ...historyWithCall(thinking),
+      });
+      return decide(answer, {
+        answered: always,
+        refused: [minimaxParameter(/reasoning/), false],
+      });
+    },
   },
   {
     claim: 'M2.x takes temperature 0',

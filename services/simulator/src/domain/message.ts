@@ -8,6 +8,7 @@ export interface WireMessage {
   readonly tool_calls?: unknown;
   readonly tool_call_id?: unknown;
   readonly reasoning_content?: unknown;
+  readonly reasoning_details?: unknown;
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
@@ -66,6 +67,8 @@ export interface ConversationShape {
   readonly toolCalls: number;
   /** Assistant messages that carry `reasoning_content`, even empty. */
   readonly reasoned: number;
+  /** Assistant messages whose `reasoning_details` have a text. */
+  readonly detailed: number;
 }
 
 const ROLES_KEPT = 64;
@@ -78,4 +81,7 @@ export const conversationShape = (messages: readonly WireMessage[]): Conversatio
   images: messages.reduce((sum, message) => sum + imagesOf(message.content), 0),
   toolCalls: messages.reduce((sum, message) => sum + records(message.tool_calls).length, 0),
   reasoned: messages.filter((message) => typeof message.reasoning_content === 'string').length,
+  detailed: messages.filter(({ reasoning_details: details }) =>
+    records(details).some(({ type, text }) => type === 'reasoning.text' && typeof text === 'string'),
+  ).length,
 });
