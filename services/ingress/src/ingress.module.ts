@@ -21,6 +21,7 @@ import { LoopDelay } from './loop-delay.js';
 import { Principals } from './principals.js';
 import { PublicApi } from './public-api.js';
 import { Refusals } from './refusals.js';
+import { RefusedWork } from './refused-work.js';
 
 /** Wires the ingress. The only file that knows every other one. */
 export const ingressModule = (context: ServiceContext<typeof ingressConfig>): DynamicModule => {
@@ -72,7 +73,7 @@ export const ingressModule = (context: ServiceContext<typeof ingressConfig>): Dy
         auth: AuthPort,
         billing: BillingPort,
       ) => {
-        const api = new PublicApi(principals, refusals, intake, clock, logger, {
+        const api = new PublicApi(principals, refusals, intake, new RefusedWork(clock), clock, logger, {
           bodyBytesMax: config.INGRESS_BODY_BYTES_MAX,
           trustedProxies: trustedProxies(config.INGRESS_TRUSTED_PROXIES),
         });

@@ -1,4 +1,10 @@
-import { createServer, request as startRequest, type Server } from 'node:http';
+import {
+  createServer,
+  request as startRequest,
+  type ClientRequest,
+  type IncomingMessage,
+  type Server,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { apiKeyDigest, Fault, FAULTS, generateApiKey } from '@tunan/kernel';
@@ -11,11 +17,13 @@ import { FailedAuthentications } from './failed-authentications.js';
 import { Principals } from './principals.js';
 import { PublicApi } from './public-api.js';
 import { Refusals } from './refusals.js';
+import { RefusedWork, SMALL_BODY_BYTES } from './refused-work.js';
 import { FakeAuth } from './testing/fake-auth.js';
 import { knownAccount } from './testing/known-account.js';
 
 const key = generateApiKey();
 const CHAT = '/v1/chat/completions';
+const BODY_BYTES_MAX = 2 * SMALL_BODY_BYTES;
 
 interface ErrorBody {
   readonly error: { message: string; type: string; param: string | null; code: string | number };
@@ -31,6 +39,7 @@ describe('PublicApi', () => {
   let intake: Intake;
   let handled: number;
   let loopDelayMs: number;
+  let cpuMs: number;
 
   beforeEach(async () => {
     auth = new FakeAuth();
@@ -45,15 +54,29 @@ describe('PublicApi', () => {
     clock = new TestClock();
     handled = 0;
     loopDelayMs = 0;
+    cpuMs = 0;
     handle = () => undefined;
     const refusals = new Refusals(auth, clock, new FailedAuthentications(clock, 100));
     const principals = new Principals(auth, clock, 10);
-    const limits = { requestsMax: 2, bodyBytesMax: 10_000, bodyBytesOne: 1_024, loopDelayMsMax: 250 };
+    const limits = {
+      requestsMax: 2,
+      bodyBytesMax: 10 * BODY_BYTES_MAX,
+      bodyBytesOne: BODY_BYTES_MAX,
+      loopDelayMsMax: 250,
+    };
     intake = new Intake(limits, () => loopDelayMs);
-    api = new PublicApi(principals, refusals, intake, clock, createLogger('silent'), {
-      bodyBytesMax: 1_024,
-      trustedProxies: trustedProxies(['127.0.0.0/8']),
-    });
+    api = new PublicApi(
+      principals,
+      refusals,
+      intake,
+      new RefusedWork(clock, () => cpuMs),
+      clock,
+      createLogger('silent'),
+      {
+        bodyBytesMax: BODY_BYTES_MAX,
+        trustedProxies: trustedProxies(['127.0.0.0/8']),
+      },
+    );
     const answer = (_request: unknown, reply: { raw: { end(text: string): unknown } }): void => {
       handled += 1;
       handle();
@@ -245,7 +268,7 @@ describe('PublicApi', () => {
   });
 
   it('refuses a body that is too large or no JSON by its type, with the error object', async () => {
-    const large = await call('POST', CHAT, undefined, 'x'.repeat(1_025));
+    const large = await call('POST', CHAT, undefined, 'x'.repeat(BODY_BYTES_MAX + 1));
     expect([large.status, large.error!.code]).toEqual([413, 'request_too_large']);
     const text = await call(
       'POST',
@@ -286,6 +309,63 @@ describe('PublicApi', () => {
     }
     const refused = await call('GET', '/v1/nothing', { authorization, 'x-client-request-id': 'mine-1' });
     expect(refused.headers.get('x-client-request-id')).toBe('mine-1');
+  });
+
+  describe('work on large bodies', () => {
+    const large = `{"x":"${'x'.repeat(SMALL_BODY_BYTES)}"}`;
+    const send = (body = large) => call('POST', CHAT, undefined, body);
+
+    it('that was for nothing keeps further ones of the account out, unread, for a while', async () => {
+      handle = () => {
+        cpuMs += 300;
+        throw new Fault('missing_required_parameter', 'No model.');
+      };
+      for (let sent = 0; sent < 2; sent += 1) expect((await send()).status).toBe(400);
+      const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+      for (const framing of [
+        { 'content-length': String(large.length) },
+        { 'transfer-encoding': 'chunked' },
+      ]) {
+        const upload = startRequest(`${base}${CHAT}`, {
+          method: 'POST',
+          headers: { ...headers, ...framing },
+        });
+        const refused = await new Promise<IncomingMessage>((resolve) => {
+          upload
+            .once('response', resolve)
+            .on('error', () => undefined)
+            .flushHeaders();
+        });
+        expect([refused.statusCode, refused.headers['retry-after']]).toEqual([429, '2']);
+        expect(refused.headers['x-ratelimit-remaining']).toBe('12');
+        upload.destroy();
+      }
+      expect(handled).toBe(2);
+      handle = () => undefined;
+      expect((await send('{}')).status).toBe(200);
+      clock.advance(2_000);
+      expect((await send()).status).toBe(200);
+    });
+
+    it('that was asked for by who did not wait for the answer was for nothing, too', async () => {
+      const asked: ClientRequest[] = [];
+      handle = () => {
+        cpuMs += 600;
+        asked.pop()!.destroy();
+        throw new Fault('missing_required_parameter', 'No model.');
+      };
+      const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+      const upload = startRequest(`${base}${CHAT}`, { method: 'POST', headers });
+      asked.push(upload.on('error', () => undefined));
+      upload.end(large);
+      await eventually('it is refused', async () => (await send()).status === 429);
+      expect(handled).toBe(1);
+    });
+
+    it('that was of use keeps nobody out', async () => {
+      handle = () => void (cpuMs += 1_000);
+      for (let sent = 0; sent < 5; sent += 1) expect((await send()).status).toBe(200);
+    });
   });
 
   it('sheds load before it reads a body: 503 and Retry-After; a client that left has made room', async () => {

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { BlockList } from 'node:net';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Principal } from '@tunan/contracts';
@@ -14,6 +14,7 @@ import { OPENAPI_PATH, openApiDocument } from './domain/openapi.js';
 import { unknownPath } from './domain/unknown-path.js';
 import type { Principals } from './principals.js';
 import type { Refusal, Refusals } from './refusals.js';
+import { SMALL_BODY_BYTES, type RefusedWork } from './refused-work.js';
 
 /** What is known of a request before its key is. */
 export interface RequestContext {
@@ -76,6 +77,7 @@ export class PublicApi {
     private readonly principals: Principals,
     private readonly refusals: Refusals,
     private readonly intake: Intake,
+    private readonly refusedWork: RefusedWork,
     private readonly clock: Clock,
     private readonly logger: Logger,
     private readonly options: PublicApiOptions,
@@ -170,6 +172,7 @@ export class PublicApi {
     if (reply.raw.closed) throw new Fault('client_closed', 'The client went away.');
     const { headers, method } = raw;
     if (method === 'POST') checkMediaType(headers['content-type'], headers['content-encoding']);
+    if (mayBeLarge(headers)) this.refusedWork.enter(principal.accountId);
     const place = this.intake.enter(principal);
     tunan!.place = place;
     reply.raw.once('close', place.leave);
@@ -191,13 +194,21 @@ export class PublicApi {
     reply.hijack();
     const { requestId, startedMs, headers, apiKey, principal } = request.tunan!;
     const authenticated = { requestId, startedMs, headers, apiKey, principal: principal!, raw: request };
-    try {
-      const answering = endpoint.handle(authenticated, reply);
-      if (answering instanceof Promise)
-        answering.catch((error: unknown) => this.#fail(error, request, reply));
-    } catch (error) {
-      this.#fail(error, request, reply);
-    }
+    const handle = (): void => {
+      try {
+        const answering = endpoint.handle(authenticated, reply);
+        if (answering instanceof Promise)
+          answering.catch((error: unknown) => this.#fail(error, request, reply));
+      } catch (error) {
+        this.#fail(error, request, reply);
+      }
+    };
+    // Until it waits for the first time, which is for admission or for the account that refuses it.
+    if (!isLarge(request.body)) return handle();
+    const countRefused = this.refusedWork.measure(principal!.accountId, handle);
+    reply.raw.once('close', () => {
+      if (isRefused(reply.raw)) countRefused();
+    });
   }
 
   /** The facts of a request: our request id, and the client's own if it is short and printable. */
@@ -274,6 +285,18 @@ export class PublicApi {
 /** Paths of an endpoint; a parameter takes one segment. */
 const patternOf = (path: string): RegExp =>
   new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/:\w+/g, '[^/]+')}$`);
+
+const isLarge = (body: unknown): boolean => body instanceof Buffer && body.length > SMALL_BODY_BYTES;
+
+/** Whether the body of a request may turn out to be large: one in chunks does not say. */
+const mayBeLarge = ({
+  'content-length': length,
+  'transfer-encoding': coding,
+}: IncomingHttpHeaders): boolean => coding !== undefined || Number(length ?? 0) > SMALL_BODY_BYTES;
+
+/** Whether an answer that has ended was a refusal. Who did not wait for one has asked for nothing, too. */
+const isRefused = ({ headersSent, statusCode }: ServerResponse): boolean =>
+  !headersSent || (statusCode >= 400 && statusCode < 500);
 
 /** Two keys name two accounts: which of them pays must not be a matter of taste. */
 const refuseRepeated = (name: string, { headers, rawHeaders }: IncomingMessage): void => {

@@ -4,8 +4,8 @@ import { Fault } from '@tunan/kernel';
 export const JSON_DEPTH_MAX = 64;
 /** Objects, arrays and members of a request body. 2,048 messages with tool calls have a fifth of that. */
 export const JSON_NODES_MAX = 100_000;
-/** Items and members of a request body: more would take more memory than they have bytes. */
-export const JSON_VALUES_MAX = 1_000_000;
+/** Items and members of a request body that are no token ids, of which an endpoint may have more. */
+export const JSON_VALUES_MAX = 100_000;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -25,9 +25,10 @@ export interface JsonMeasure {
 /**
  * Counts what a JSON text consists of, in one pass that jumps over strings: what a parser would need gigabytes for is
  * refused before it is parsed. For text that is not JSON the counts mean nothing.
+ * @param valuesMax most items and members
  * @throws Fault `invalid_json` beyond the bounds above
  */
-export const measureJson = (text: string): JsonMeasure => {
+export const measureJson = (text: string, valuesMax = JSON_VALUES_MAX): JsonMeasure => {
   let depth = 0;
   let containers = 0;
   let members = 0;
@@ -42,7 +43,7 @@ export const measureJson = (text: string): JsonMeasure => {
         depth += 1;
         containers += 1;
         if (depth > JSON_DEPTH_MAX) throw beyond(`is nested deeper than ${JSON_DEPTH_MAX} levels`);
-        if (containers + members > JSON_NODES_MAX) throw tooMany();
+        if (containers + members > JSON_NODES_MAX) throw tooMany(valuesMax);
         break;
       case BRACE_CLOSE:
       case BRACKET_CLOSE:
@@ -50,11 +51,11 @@ export const measureJson = (text: string): JsonMeasure => {
         break;
       case COLON:
         members += 1;
-        if (containers + members > JSON_NODES_MAX) throw tooMany();
+        if (containers + members > JSON_NODES_MAX) throw tooMany(valuesMax);
         break;
       case COMMA:
         commas += 1;
-        if (commas > JSON_VALUES_MAX) throw tooMany();
+        if (commas > valuesMax) throw tooMany(valuesMax);
     }
   }
   return { members };
@@ -62,8 +63,8 @@ export const measureJson = (text: string): JsonMeasure => {
 
 const beyond = (what: string): Fault => new Fault('invalid_json', `The request body ${what}.`);
 
-const tooMany = (): Fault =>
-  beyond(`has more than ${JSON_NODES_MAX} objects, arrays and members, or ${JSON_VALUES_MAX} values`);
+const tooMany = (valuesMax: number): Fault =>
+  beyond(`has more than ${JSON_NODES_MAX} objects, arrays and members, or ${valuesMax} values`);
 
 /** Position of the quote that ends the string that begins at `start`, or of the text's end. */
 const stringEnd = (text: string, start: number): number => {

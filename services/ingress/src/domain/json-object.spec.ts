@@ -88,6 +88,7 @@ describe('parseJsonObject', () => {
     expect(refusal(members(JSON_NODES_MAX))?.message).toContain('more than');
     expect(refusal(items(JSON_VALUES_MAX + 1))).toBeUndefined();
     expect(refusal(items(JSON_VALUES_MAX + 2))?.message).toContain('more than');
+    expect(() => parseJsonObject(Buffer.from(items(JSON_VALUES_MAX + 2)), 2 * JSON_VALUES_MAX)).not.toThrow();
   });
 
   it('refuses what a parser would need gigabytes for without parsing it', () => {
