@@ -3,6 +3,9 @@ import OpenAI from 'openai';
 import { zodResponseFormat } from 'openai/helpers/zod';
 import { z } from 'zod';
 import type { Platform } from '../e2e/topology.js';
+import { readBooks, untilSettled } from '../money/books.js';
+import { byNonce, readServedLog, type ServedCall } from '../oracle/served-log.js';
+import { judge, leftUndrained } from '../oracle/verdict.js';
 import { newCustomer, type Customer } from './customer.js';
 
 const question = [{ role: 'user' as const, content: 'Hello!' }];
@@ -222,14 +225,19 @@ export const describeOpenAiSdk = (platform: () => Platform, model: string): void
       expect(chunks.at(-1)!.usage).toMatchObject({ tunan: { provider: 'simulator', attempts: 1 } });
     }, 60_000);
 
-    it('aborts in the middle of a stream', async () => {
-      const { client } = customer;
+    // Guarantee: the provider is left too, or read to its end if it charges for all of it anyway; the client pays for its
+    // prompt and what was delivered, and nothing stays held.
+    it('aborts in the middle of a stream, and pays for what was delivered', async () => {
+      const { accountId, client } = await newCustomer(platform());
       const abort = new AbortController();
-      const long = '[[sim tokens=400 chunk_delay_ms=50]] Tell me a long story.';
-      const stream = await client().chat.completions.create(
-        { model, messages: [{ role: 'user', content: long }], stream: true },
-        { signal: abort.signal },
-      );
+      const nonce = `aborted-${model}`;
+      const long = `[[sim nonce=${nonce} tokens=200 chunk_delay_ms=50]] Tell me a long story.`;
+      const { data: stream, request_id } = await client()
+        .chat.completions.create(
+          { model, messages: [{ role: 'user', content: long }], stream: true },
+          { signal: abort.signal },
+        )
+        .withResponse();
       let chunks = 0;
       try {
         for await (const _chunk of stream) if ((chunks += 1) === 3) abort.abort();
@@ -238,6 +246,32 @@ export const describeOpenAiSdk = (platform: () => Platform, model: string): void
       }
       expect(chunks).toBeGreaterThanOrEqual(3);
       expect(chunks).toBeLessThan(100);
-    }, 60_000);
+      await untilSettled(platform());
+      const served = byNonce(await readServedLog(platform().simulatorUrl)).get(nonce)!;
+      expect(served).toMatchObject([{ requestId: request_id, plannedTokens: 200 }]);
+      const [{ outcome, sentTokens }] = served as [ServedCall];
+      const isDrained = /^(?:qwen|minimax)/.test(model);
+      expect(outcome).toBe(isDrained ? 'completed' : 'aborted_by_client');
+      if (!isDrained) expect(sentTokens).toBeLessThan(100);
+      const seen = {
+        nonce,
+        model,
+        stream: true,
+        status: 200,
+        requestId: request_id!,
+        outputMax: null,
+        cost: null,
+      };
+      const record = { ...seen, ending: 'aborted' } as const;
+      expect(leftUndrained(record, served)).toEqual([]);
+      const charges = (await readBooks(platform(), accountId)).rows.filter(
+        ({ requestId }) => requestId !== null,
+      );
+      expect(charges).toMatchObject([{ requestId: request_id }]);
+      const { least, most } = judge(record, served);
+      expect(-charges[0]!.amount).toBeGreaterThanOrEqual(least);
+      expect(-charges[0]!.amount).toBeLessThanOrEqual(most);
+      expect(least).toBeGreaterThan(0n);
+    }, 120_000);
   });
 };
