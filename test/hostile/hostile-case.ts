@@ -10,8 +10,10 @@ export interface Actors {
   readonly expiredKey: string;
   /** Well formed, of nobody. */
   readonly unknownKey: string;
-  /** Of an account whose credit is gone, or does not reach. */
+  /** Of an account whose credit does not reach. */
   readonly poorKey: string;
+  /** Of an account that has exactly nothing. */
+  readonly pennilessKey: string;
   readonly suspendedKey: string;
   readonly unverifiedKey: string;
 }

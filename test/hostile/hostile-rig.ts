@@ -130,6 +130,7 @@ export const startHostileRig = async (env: Readonly<Record<string, string>> = {}
     expired.keyId,
   ]);
   const poor = await newAccount({ credit: '0.001' });
+  const penniless = await newAccount({ credit: '0' });
 
   return {
     port,
@@ -143,6 +144,7 @@ export const startHostileRig = async (env: Readonly<Record<string, string>> = {}
       expiredKey: expired.apiKey,
       unknownKey: generateApiKey(),
       poorKey: poor.apiKey,
+      pennilessKey: penniless.apiKey,
       suspendedKey: await withStatus('suspended'),
       unverifiedKey: await withStatus('unverified'),
     },

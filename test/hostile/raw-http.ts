@@ -11,6 +11,8 @@ export interface RawAnswer {
 /** What a connection gave. */
 export interface RawExchange {
   readonly answers: readonly RawAnswer[];
+  /** Statuses of the interim answers, such as 100. */
+  readonly interim: readonly number[];
   /** Whether the server ended the connection. */
   readonly closed: boolean;
   /** Bytes that are no answer; empty unless something is very wrong. */
@@ -63,8 +65,8 @@ export const exchange = (
       clearTimeout(leaving);
       clearTimeout(pause);
       socket.destroy();
-      const { answers: found, rest } = readAnswers(received(), isHead, closed);
-      resolve({ answers: found, closed, rest, left });
+      const { answers: found, interim, rest } = readAnswers(received(), isHead, closed);
+      resolve({ answers: found, interim, closed, rest, left });
     };
     const finishIfWhole = (): void => {
       if (readAnswers(received(), isHead, false).answers.length >= answers) finish(false);
@@ -110,27 +112,29 @@ const send = async (socket: Writable, parts: readonly (string | Buffer)[]): Prom
   }
 };
 
-/** Final answers in what was received; interim ones are left out. */
+/** Final answers in what was received, and the statuses of interim ones. */
 const readAnswers = (
   bytes: Buffer,
   isHead: boolean,
   ended: boolean,
-): { answers: RawAnswer[]; rest: string } => {
+): { answers: RawAnswer[]; interim: number[]; rest: string } => {
   const answers: RawAnswer[] = [];
+  const interim: number[] = [];
   let text = bytes.toString('latin1');
   for (;;) {
     const headEnd = text.indexOf('\r\n\r\n');
     const status = /^HTTP\/1\.1 (\d{3}) /.exec(text)?.[1];
-    if (headEnd === -1 || status === undefined) return { answers, rest: text };
+    if (headEnd === -1 || status === undefined) return { answers, interim, rest: text };
     const headers = readHeaders(text.slice(0, headEnd));
     if (status.startsWith('1')) {
+      interim.push(Number(status));
       text = text.slice(headEnd + 4);
       continue;
     }
     const bodiless =
       status === '204' || status === '304' || (isHead && answers.length === 0 && text[headEnd + 4] !== '{');
     const body = bodiless ? NO_BODY : readBody(text.slice(headEnd + 4), headers, ended);
-    if (body === undefined) return { answers, rest: text };
+    if (body === undefined) return { answers, interim, rest: text };
     answers.push({
       status: Number(status),
       headers,

@@ -16,6 +16,10 @@ const inside = (member: string): string => right.replace('{', `{${member},`);
 const nested = (levels: number): string => inside(`"x":${'['.repeat(levels)}${']'.repeat(levels)}`);
 const MIB = 1024 * 1024;
 
+/** Members whose names are a MiB each. */
+const longNames = (count: number): string =>
+  Array.from({ length: count }, (_, index) => `"${String.fromCharCode(65 + index).repeat(MIB)}":0`).join();
+
 const chunked = (key: string): string =>
   `POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${key}\r\n` +
   'Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n';
@@ -61,6 +65,8 @@ export const JSON_BODIES: readonly HostileCase[] = [
     }),
     invalidJson,
   ),
+  bodyCase(12, '18 members with names of 1 MiB', inside(longNames(18)), served),
+  bodyCase(12, '20 members with names of 1 MiB', inside(longNames(20)), tooLarge),
   bodyCase(12, 'ten million items', inside(`"x":[${'0,'.repeat(9 * MIB)}0]`), invalidJson),
   {
     row: 13,

@@ -102,6 +102,11 @@ export const KEYS: readonly HostileCase[] = [
     code: 'request_too_large',
     closes: true,
   }),
+  keyed(52, 'no credit at all', ({ pennilessKey }) => pennilessKey, {
+    status: 402,
+    code: 402,
+    headers: { 'x-should-retry': /^false$/ },
+  }),
   keyed(
     52,
     'more than the credit',

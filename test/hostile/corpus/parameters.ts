@@ -132,6 +132,7 @@ export const PARAMETERS: readonly HostileCase[] = [
       invalidValue('response_format.json_schema.schema'),
     ),
   ),
+  chatCase(37, 'a schema that is itself', { response_format: schema({ $ref: '#' }) }, served),
   chatCase(
     38,
     '129 tools',
