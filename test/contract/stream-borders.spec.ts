@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { STREAM_SAMPLES } from '@tunan/connector/testing';
+import { STOPPED_SAMPLES, STREAM_SAMPLES, type StreamSample } from '@tunan/connector/testing';
 import { cliJson, HostProcess, tempDir } from '@tunan/testing';
 import { cutBefore, play, ReplayingUpstream } from './replaying-upstream.js';
 
@@ -22,8 +22,13 @@ const MODELS: Readonly<Record<string, string>> = {
   minimax: 'minimax-m3',
 };
 
+const GIVEN: readonly (StreamSample & { readonly stop?: readonly string[] })[] = [
+  ...STREAM_SAMPLES,
+  ...STOPPED_SAMPLES,
+];
+
 /** Streams in the providers' own words: reasoning, tool calls, odd ends. Every other one has the other line end. */
-const SAMPLES = STREAM_SAMPLES.map((sample, index) => {
+const SAMPLES = GIVEN.map((sample, index) => {
   const text = index % 2 === 0 ? sample.text : sample.text.replaceAll('\n', '\r\n');
   return { ...sample, index, bytes: Buffer.from(text) };
 });
@@ -120,8 +125,9 @@ describe('a stream whose upstream is cut anywhere', () => {
 
   it.each(SAMPLES)(
     '$name, is the same for its client at every byte',
-    async ({ provider, index, bytes, expected }) => {
-      const at = (offset: number) => streamOf(MODELS[provider]!, play(index), offset, { tools: TOOLS });
+    async ({ provider, index, bytes, expected, stop }) => {
+      const more = { tools: TOOLS, ...(stop === undefined ? {} : { stop }) };
+      const at = (offset: number) => streamOf(MODELS[provider]!, play(index), offset, more);
       const whole = await at(0);
       const deltas = deltasOf(whole);
       const said = (member: 'content' | 'reasoning_content') =>

@@ -33,6 +33,14 @@ export interface ChatDelta {
   readonly logprobs: Logprobs | null;
 }
 
+/** False for a delta of which every member is empty. */
+export const saysSomething = (delta: ChatDelta): boolean =>
+  delta.content !== '' ||
+  delta.reasoning !== '' ||
+  delta.refusal !== '' ||
+  delta.toolCalls.length > 0 ||
+  delta.logprobs !== null;
+
 /** A whole tool call. */
 export interface AnsweredToolCall {
   readonly id: string;

@@ -1,6 +1,13 @@
 import type { ReportedUsage } from '@tunan/contracts';
 import type { Fault } from '@tunan/kernel';
-import { readUsage, SseReader, type ChatDelta, type FinishReason, type Logprobs } from '@tunan/llm';
+import {
+  readUsage,
+  saysSomething,
+  SseReader,
+  type ChatDelta,
+  type FinishReason,
+  type Logprobs,
+} from '@tunan/llm';
 import type { Dialect } from './dialect.js';
 import { FILTERED_USAGE, isFailure, readFinishReason, shownReason } from './finish-reason.js';
 import { FrameForm, onlyText } from './frame-form.js';
@@ -44,6 +51,7 @@ export class StreamDecoder {
   #usage: ReportedUsage | null = null;
   #impossible: { readonly usage: ReportedUsage; readonly raw: unknown } | undefined;
   #fault: Fault | undefined;
+  #stopped = false;
 
   /** @param onDelta called for each delta that says something */
   constructor(
@@ -98,8 +106,16 @@ export class StreamDecoder {
     this.#close();
   }
 
+  /**
+   * The answer is ended here: nothing that follows is read. May be called from `onDelta`; the event at hand is read to its
+   * end, for its usage.
+   */
+  stop(): void {
+    this.#stopped = true;
+  }
+
   get #ended(): boolean {
-    return this.#progress === 'complete' || this.#progress === 'failed';
+    return this.#stopped || this.#progress === 'complete' || this.#progress === 'failed';
   }
 
   #close(): void {
@@ -108,7 +124,9 @@ export class StreamDecoder {
     this.#progress = this.#reason === undefined ? 'failed' : 'complete';
   }
 
+  /** Once the provider said why it ended the answer is whole, whatever fails after. */
   #fail(fault: Fault): void {
+    if (this.#reason !== undefined) return this.#close();
     if (this.#ended) return;
     this.#fault = fault;
     this.#progress = 'failed';
@@ -163,21 +181,16 @@ export class StreamDecoder {
   }
 
   #delta(raw: Json, logprobs: unknown): void {
-    const content = text(raw['content']);
-    const reasoning = text(raw['reasoning_content']);
-    const refusal = text(raw['refusal']);
-    const toolCalls = raw['tool_calls'] == null ? NO_CALLS : this.#calls.read(raw['tool_calls']);
-    const probabilities = logprobs == null ? null : readLogprobs(logprobs);
-    if (
-      content === '' &&
-      reasoning === '' &&
-      refusal === '' &&
-      toolCalls.length === 0 &&
-      probabilities === null
-    )
-      return;
+    const delta = {
+      content: text(raw['content']),
+      reasoning: text(raw['reasoning_content']),
+      refusal: text(raw['refusal']),
+      toolCalls: raw['tool_calls'] == null ? NO_CALLS : this.#calls.read(raw['tool_calls']),
+      logprobs: logprobs == null ? null : readLogprobs(logprobs),
+    };
+    if (!saysSomething(delta)) return;
     this.#spoke = true;
-    this.onDelta({ content, reasoning, refusal, toolCalls, logprobs: probabilities });
+    this.onDelta(delta);
   }
 
   #readUsage(raw: unknown): void {

@@ -13,6 +13,7 @@ import { Fault } from '@tunan/kernel';
 import {
   ChunkEncoder,
   estimatePrompt,
+  saysSomething,
   TokenMeter,
   type AnswerIdentity,
   type ChatDelta,
@@ -231,17 +232,17 @@ export class StreamCall extends UpstreamCall implements ReplyStream {
 
   /** After each chunk: sends what it brought, and ends the call if it is at its end. */
   #advance(): void {
-    const { progress } = this.#decoder;
-    if (this.#overrun && progress !== 'failed') {
+    if (this.#overrun) {
       this.#overran();
       return this.#cut('length');
     }
+    if (this.#cutter?.stopped === true) return this.#cut('stop');
+    const { progress } = this.#decoder;
     if (progress === 'complete') return this.#complete(this.#decoder.finishReason, this.#usage);
     // Nothing has been sent yet, so what came together with the failure never has to be.
     if (progress === 'failed' && !this.#answered) return this.abandon(this.#decoder.fault);
     if (this.#frames !== '') this.#flush(progress === 'open');
     if (progress === 'failed') return this.abandon(this.#decoder.fault);
-    if (this.#cutter?.stopped === true) return this.#cut('stop');
     if (progress === 'finished') this.#awaitUsage();
   }
 
@@ -263,14 +264,19 @@ export class StreamCall extends UpstreamCall implements ReplyStream {
     for (const call of delta.toolCalls) this.#meter.add(call.arguments);
     this.#events += 1;
     this.#overrun = this.#events > this.exchange.ceiling || this.#meter.tokens > this.#tokensMax;
+    if (this.#overrun) this.#decoder.stop();
     if (this.#clientLeft) return;
     if (this.options.collector === undefined) this.#frames += this.#encoder.delta(delta);
     else this.options.collector.pieces.push(delta);
   }
 
+  /** Only content is held back. What stands beside the end of a stop sequence, as calls do, was generated after it. */
   #showCut(delta: ChatDelta, cutter: StopCutter): void {
     const content = cutter.push(delta.content);
-    if (content !== '' || delta.content === '') this.#show({ ...delta, content });
+    const toolCalls = cutter.stopped ? [] : delta.toolCalls;
+    if (cutter.stopped) this.#decoder.stop();
+    const shown = { ...delta, content, toolCalls };
+    if (saysSomething(shown)) this.#show(shown);
   }
 
   #flush(mayPause: boolean): void {
@@ -376,8 +382,8 @@ export class StreamCall extends UpstreamCall implements ReplyStream {
       const { answer, usage, impossibleUsage } = decodeAnswer(this.context.dialect, body, this.#calls);
       if (impossibleUsage !== undefined) this.options.observer.impossibleUsage(impossibleUsage);
       const toolCalls = answer.toolCalls.map((call, index) => ({ ...call, index }));
-      if (answer.content !== '' || answer.reasoning !== '' || answer.refusal !== '' || toolCalls.length > 0)
-        this.#onDelta({ ...answer, toolCalls });
+      const delta = { ...answer, toolCalls };
+      if (saysSomething(delta)) this.#onDelta(delta);
       this.#complete(answer.finishReason, this.#judged(usage));
     } catch (error) {
       this.fail(Fault.from(error));

@@ -272,4 +272,96 @@ export const STREAM_SAMPLES: readonly StreamSample[] = [
       toolCalls: [],
     },
   },
+  {
+    name: 'MiniMax, a failure after the finish reason',
+    provider: 'minimax',
+    text: eventText(
+      minimax({ role: 'assistant', content: 'Hello' }),
+      minimax({ role: 'assistant', content: '' }, 'stop'),
+      { choices: null, base_resp: { status_code: 1000, status_msg: 'unknown error' } },
+    ),
+    expected: { content: 'Hello', reasoning: '', finishReason: 'stop', usage: null, toolCalls: [] },
+  },
+  {
+    name: 'Qwen, what is no JSON after the finish reason',
+    provider: 'qwen',
+    text: eventText(
+      qwen({ content: 'Hello', role: 'assistant' }),
+      qwen({ content: '' }, 'length'),
+      'data: oops\n\n',
+    ),
+    expected: { content: 'Hello', reasoning: '', finishReason: 'length', usage: null, toolCalls: [] },
+  },
+];
+
+const CALL = { id: 'call_1', type: 'function', function: { name: 'f', arguments: '{}' } };
+const SHOWN_CALL = { index: 0, ...CALL };
+const MINIMAX_USAGE = { ...minimax({}), choices: [], usage: { prompt_tokens: 9, completion_tokens: 50 } };
+
+/** Streams whose stop sequences the gateway cuts, and what is left of them. */
+export const STOPPED_SAMPLES: readonly (StreamSample & { readonly stop: readonly string[] })[] = [
+  {
+    name: 'MiniMax, reasoning and a call beside text that may begin a stop sequence',
+    provider: 'minimax',
+    stop: ['\nObservation:'],
+    text: eventText(
+      minimax({ role: 'assistant', content: '', reasoning_content: 'hm' }),
+      minimax({ content: '\n', reasoning_content: ' so', tool_calls: [SHOWN_CALL] }),
+      minimax({ content: '' }, 'tool_calls'),
+      MINIMAX_USAGE,
+    ),
+    expected: {
+      content: '\n',
+      reasoning: 'hm so',
+      finishReason: 'tool_calls',
+      usage: { prompt: 9, cachedPrompt: 0, completion: 50, reasoning: 0 },
+      toolCalls: [SHOWN_CALL],
+    },
+  },
+  {
+    name: 'MiniMax, a call, usage and a failure after a stop sequence',
+    provider: 'minimax',
+    stop: ['END', '漢字'],
+    text: eventText(
+      minimax({ role: 'assistant', content: 'one 漢' }),
+      minimax({ content: '字 two' }),
+      minimax({ content: 'three', tool_calls: [SHOWN_CALL] }),
+      minimax({ content: '' }, 'tool_calls'),
+      MINIMAX_USAGE,
+      { choices: null, base_resp: { status_code: 1000, status_msg: 'unknown error' } },
+    ),
+    expected: { content: 'one ', reasoning: '', finishReason: 'stop', usage: null, toolCalls: [] },
+  },
+  {
+    name: 'MiniMax, a failure beside the event that ends a stop sequence, and a call in it',
+    provider: 'minimax',
+    stop: ['END'],
+    text: eventText(
+      minimax({ role: 'assistant', content: 'one E', reasoning_content: 'hm' }),
+      minimax({ content: 'ND', tool_calls: [SHOWN_CALL] }),
+      { choices: null, base_resp: { status_code: 1000, status_msg: 'unknown error' } },
+    ),
+    expected: { content: 'one ', reasoning: 'hm', finishReason: 'stop', usage: null, toolCalls: [] },
+  },
+  {
+    name: 'GLM, usage in the event that ends the second stop sequence',
+    provider: 'glm',
+    stop: ['nowhere', 'END'],
+    text: eventText(
+      glm({ role: 'assistant', content: 'one E' }),
+      glm(
+        { role: 'assistant', content: 'ND' },
+        { finish_reason: 'length' },
+        { usage: { prompt_tokens: 16, completion_tokens: 3 } },
+      ),
+      DONE,
+    ),
+    expected: {
+      content: 'one ',
+      reasoning: '',
+      finishReason: 'stop',
+      usage: { prompt: 16, cachedPrompt: 0, completion: 3, reasoning: 0 },
+      toolCalls: [],
+    },
+  },
 ];
