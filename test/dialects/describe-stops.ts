@@ -74,6 +74,23 @@ export const describeStops = (platform: () => Platform): void => {
       expect(posted.usage).toMatchObject({ prompt_tokens: prompt, completion_tokens: completion });
     });
 
+    it.each([true, false])('that could have begun keeps the call beside it, streamed %s', async (stream) => {
+      const nonce = newNonce();
+      const answer = await chat(platform(), apiKey, {
+        model,
+        messages: [{ role: 'user', content: `[[sim nonce=${nonce} tool=look say="I look.\\n"]] Count.` }],
+        tools: [{ type: 'function', function: { name: 'look' } }],
+        stop: ['nowhere', '\nObservation:'],
+        ...(stream ? { stream, stream_options: { include_usage: true } } : {}),
+      });
+      expect(contentOf(answer)).toBe('I look.\n');
+      expect(answer.text).toContain('"name":"look"');
+      expect(answer.text).toContain('"finish_reason":"tool_calls"');
+      const [call] = await endedCalls(platform(), nonce, 1);
+      const usage = answer.body === null ? answer.chunks.at(-1)!.usage! : answer.body.usage;
+      expect(usage.completion_tokens).toBe(call!.billed!.completion);
+    });
+
     it.each([true, false])(
       'that never comes leaves answer and usage as they are, streamed %s',
       async (stream) => {

@@ -193,6 +193,16 @@ describe('tool calls', () => {
     expect(plan({ tools, toolChoice: 'none' }, {}, [user('weather?')]).answer.toolCalls).toEqual([]);
   });
 
+  it('says a text beside its calls if told to, and makes none after a stop sequence', () => {
+    const behaviour = { tool: 'get_weather', say: 'Let me look. STOP' };
+    const beside = plan({ tools }, behaviour);
+    expect([beside.text, beside.answer.finish]).toEqual(['Let me look. STOP', 'tool_calls']);
+    expect(beside.answer.toolCalls).toHaveLength(1);
+    const stopped = plan({ tools, stop: [' STOP'] }, behaviour);
+    expect([stopped.text, stopped.answer.finish]).toEqual(['Let me look.', 'stop']);
+    expect(stopped.answer.toolCalls).toEqual([]);
+  });
+
   it('makes several calls with the arguments asked for', () => {
     const { answer } = plan({ tools }, { tool: 'get_weather', tool_calls: 3, tool_arguments: '{"a":1}' });
     expect(answer.toolCalls.map(({ name }) => name)).toEqual(['get_weather', 'get_time', 'get_weather']);

@@ -123,9 +123,12 @@ const planOne = (ask: Ask, messages: readonly WireMessage[], behaviour: Behaviou
     ask.reasoningMax,
   );
   const reasoning = ask.thinking ? writeWords(random, reasoningCount, 'english') : [];
-  const toolCalls = writeToolCalls(ask, messages, behaviour, random);
-  const text = toolCalls.length > 0 ? [] : writeContent(ask, messages, behaviour, random, seed);
+  const calls = writeToolCalls(ask, messages, behaviour, random);
+  const silent = calls.length > 0 && behaviour.say === undefined;
+  const text = silent ? [] : writeContent(ask, messages, behaviour, random, seed);
   const content = stopAt(text, ask.stop);
+  // Calls come after the text: what ends at a stop sequence has none.
+  const toolCalls = content === text ? calls : [];
   const whole = { reasoning, content, toolCalls };
   const { kept, cut } =
     behaviour.ignore_ceiling === true ? { kept: whole, cut: false } : truncate(whole, ask);

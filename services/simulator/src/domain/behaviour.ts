@@ -41,7 +41,7 @@ const behaviour = z.strictObject({
   tokens: whole(0, MAX_TOKENS).optional(),
   /** Tokens of thinking, where the model thinks. */
   reasoning_tokens: whole(0, MAX_TOKENS).optional(),
-  /** The answer's exact text. */
+  /** The answer's exact text, also beside calls of tools. */
   say: text(1_000_000),
   /** Replaces the seed that follows from model and messages. */
   seed: whole(0, 0xffff_ffff).optional(),
