@@ -75,26 +75,39 @@ export const describeThinking = (platform: () => Platform): void => {
 
   const thinkers = shippedCatalog.catalog.models.filter(({ thinking }) => thinking === 'always');
   describe.each(thinkers)('the ceiling of $id', ({ id }) => {
+    // Far above the ceiling, and so little that neither counting events nor an estimate has to notice.
+    const outputs = [
+      { reasoning: 300, text: 300 },
+      { reasoning: 60, text: 30 },
+      { reasoning: 30, text: 14 },
+    ];
     const cases = [false, true].flatMap((disobedient) =>
-      [false, true].flatMap((stream) => [1, 10].map((chunkTokens) => ({ disobedient, stream, chunkTokens }))),
+      [false, true].flatMap((stream) =>
+        [1, 10].flatMap((chunkTokens) =>
+          outputs.map((output) => ({ disobedient, stream, chunkTokens, ...output })),
+        ),
+      ),
     );
 
     // Guarantee: nobody pays for more output than was asked for, whatever a provider generates.
-    it.each(cases)('bounds what is billed: %j', async ({ disobedient, stream, chunkTokens }) => {
-      const nonce = newNonce();
-      const directive = `nonce=${nonce} reasoning_tokens=300 tokens=300 chunk_tokens=${chunkTokens}`;
-      const options = stream ? { stream, stream_options: { include_usage: true } } : {};
-      const answer = await ask(id, disobedient ? `${directive} ignore_ceiling` : directive, {
-        max_tokens: CEILING,
-        ...options,
-      });
-      expect(answer.status).toBe(200);
-      const usage = answer.body === null ? answer.chunks.at(-1)!.usage! : answer.body.usage;
-      expect(usage.completion_tokens).toBeLessThanOrEqual(CEILING + chunkTokens);
-      expect(usage.completion_tokens).toBeGreaterThan(0);
-      const [call] = await endedCalls(platform(), nonce, 1);
-      expect(call!.parameters['max_tokens'] ?? call!.parameters['max_completion_tokens']).toBe(CEILING);
-      if (!disobedient) expect(usage.completion_tokens).toBe(call!.billed!.completion);
-    });
+    it.each(cases)(
+      'bounds what is billed: %j',
+      async ({ disobedient, stream, chunkTokens, reasoning, text }) => {
+        const nonce = newNonce();
+        const directive = `nonce=${nonce} reasoning_tokens=${reasoning} tokens=${text} chunk_tokens=${chunkTokens}`;
+        const options = stream ? { stream, stream_options: { include_usage: true } } : {};
+        const answer = await ask(id, disobedient ? `${directive} ignore_ceiling` : directive, {
+          max_tokens: CEILING,
+          ...options,
+        });
+        expect(answer.status).toBe(200);
+        const usage = answer.body === null ? answer.chunks.at(-1)!.usage! : answer.body.usage;
+        expect(usage.completion_tokens).toBeLessThanOrEqual(CEILING + chunkTokens);
+        expect(usage.completion_tokens).toBeGreaterThan(0);
+        const [call] = await endedCalls(platform(), nonce, 1);
+        expect(call!.parameters['max_tokens'] ?? call!.parameters['max_completion_tokens']).toBe(CEILING);
+        if (!disobedient) expect(usage.completion_tokens).toBe(call!.billed!.completion);
+      },
+    );
   });
 };

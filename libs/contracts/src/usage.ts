@@ -16,7 +16,8 @@ export const reportedUsage = usage.extend({ impossible: z.literal(true).optional
 export type ReportedUsage = z.output<typeof reportedUsage>;
 
 /**
- * Tokens that a completion may pass its ceiling by: a connector that counts and cancels does so after the chunk that
- * crosses the ceiling. Usage beyond that is impossible.
+ * Most tokens that a completion may pass its ceiling by: a connector that counts and cancels does so after the event that
+ * crosses the ceiling. How large that was only the connector knows, and judges by; beyond this, usage is impossible to
+ * everybody.
  */
 export const CHUNK_TOKENS_MAX = 256;

@@ -229,10 +229,11 @@ export class ProviderStage extends ExchangeHandler {
     return { kind: 'unary', served: this.#served(target, encoded), body, usage, outputTokens };
   }
 
+  /** Of a unary answer. */
   #judged(exchange: Exchange, target: Target, usage: ReportedUsage | null): ReportedUsage | null {
     if (usage === null) return null;
     if (usage.completion > exchange.ceiling) this.#overran(exchange, target);
-    return withinCeiling(usage, exchange.ceiling);
+    return withinCeiling(usage, exchange.ceiling, 0);
   }
 
   /** Fills the answer where the provider reported nothing; settlement replaces it. */

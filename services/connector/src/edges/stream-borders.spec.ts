@@ -125,4 +125,29 @@ describe('a stream that passes its ceiling', () => {
       ]);
     }
   });
+
+  // Guarantee: nobody pays for more above a ceiling than the event that crossed it. Of these, each is 3 tokens.
+  it.each([
+    ['as far as the event that crossed the ceiling goes', 2, 7, { completion: 7 }],
+    ['beyond that event', 2, 8, { completion: 4, impossible: true }],
+    ['above a ceiling that nothing delivered has crossed', 1, 5, { completion: 4, impossible: true }],
+    ['at the ceiling', 1, 4, { completion: 4 }],
+  ])('is charged usage %s', async (_name, events, completion, charged) => {
+    const said = Array.from({ length: events }, () => event('x'.repeat(12)));
+    const reports = { choices: [], usage: { prompt_tokens: 9, completion_tokens: completion } };
+    const text = eventText(...said, event('', 'stop'), reports);
+    const { reported } = await play({ provider: 'deepseek', ceiling: 4 }, [Buffer.from(text)]);
+    expect(reported?.usage).toEqual({ prompt: 9, cachedPrompt: 0, reasoning: 0, ...charged });
+  });
+
+  it('is charged its ceiling if it comes as one whole answer instead', async () => {
+    const answer = {
+      choices: [{ message: { role: 'assistant', content: 'x'.repeat(24) }, finish_reason: 'stop' }],
+      usage: { prompt_tokens: 9, completion_tokens: 6 },
+    };
+    const { reported } = await play({ provider: 'deepseek', ceiling: 4 }, [
+      Buffer.from(JSON.stringify(answer)),
+    ]);
+    expect(reported?.usage).toMatchObject({ completion: 4, impossible: true });
+  });
 });

@@ -104,6 +104,8 @@ export class StreamCall extends UpstreamCall implements ReplyStream {
   #events = 0;
   /** The provider does not obey the ceiling: nothing more is shown. */
   #overrun = false;
+  /** Tokens of the event that crossed the ceiling, as far as it was delivered; 0 before. */
+  #crossing = 0;
   /** The observer knows of it. */
   #told = false;
   #answered = false;
@@ -259,13 +261,18 @@ export class StreamCall extends UpstreamCall implements ReplyStream {
 
   #show(delta: ChatDelta): void {
     if (this.#overrun) return;
+    const { ceiling } = this.exchange;
+    const before = this.#meter.tokens;
     this.#meter.add(delta.content);
     this.#meter.add(delta.reasoning);
     for (const call of delta.toolCalls) this.#meter.add(call.arguments);
     this.#events += 1;
-    this.#overrun = this.#events > this.exchange.ceiling || this.#meter.tokens > this.#tokensMax;
+    const { tokens } = this.#meter;
+    this.#overrun = this.#events > ceiling || tokens > this.#tokensMax;
     if (this.#overrun) this.#decoder.stop();
     if (this.#clientLeft) return;
+    if (this.#crossing === 0 && (this.#overrun || tokens > ceiling))
+      this.#crossing = Math.max(1, tokens - before);
     if (this.options.collector === undefined) this.#frames += this.#encoder.delta(delta);
     else this.options.collector.pieces.push(delta);
   }
@@ -308,13 +315,13 @@ export class StreamCall extends UpstreamCall implements ReplyStream {
   }
 
   get #usage(): ReportedUsage | null {
-    return this.#judged(this.#decoder.usage);
+    return this.#judged(this.#decoder.usage, this.#crossing);
   }
 
-  #judged(usage: ReportedUsage | null): ReportedUsage | null {
+  #judged(usage: ReportedUsage | null, crossing: number): ReportedUsage | null {
     if (usage === null) return null;
     if (usage.completion > this.exchange.ceiling) this.#overran();
-    return withinCeiling(usage, this.exchange.ceiling);
+    return withinCeiling(usage, this.exchange.ceiling, crossing);
   }
 
   #overran(): void {
@@ -384,7 +391,8 @@ export class StreamCall extends UpstreamCall implements ReplyStream {
       const toolCalls = answer.toolCalls.map((call, index) => ({ ...call, index }));
       const delta = { ...answer, toolCalls };
       if (saysSomething(delta)) this.#onDelta(delta);
-      this.#complete(answer.finishReason, this.#judged(usage));
+      // Not streamed: no event of it crossed the ceiling.
+      this.#complete(answer.finishReason, this.#judged(usage, 0));
     } catch (error) {
       this.fail(Fault.from(error));
     }

@@ -86,18 +86,15 @@ describe('a unary call', () => {
       { prompt_tokens: 9, completion_tokens: 1e9 },
       { prompt: 9, completion: 1_000 },
     ],
+    // No chunk crossed the ceiling: there is none.
+    [
+      { prompt_tokens: 9, completion_tokens: 1_001 },
+      { prompt: 9, completion: 1_000 },
+    ],
   ])('marks the impossible usage %j', async (usage, marked) => {
     stages.vendor.answers(json(200, answer({ content: 'Hello' }, { usage })));
     const reply = await bodyOf(stages.stage().handle(unary()));
     expect(reply.usage).toEqual({ ...marked, cachedPrompt: 0, reasoning: 0, impossible: true });
-  });
-
-  // Guarantee: the chunk that crosses the ceiling is not impossible: it is charged as far as credit reaches.
-  it('passes on usage a chunk above the ceiling as it is', async () => {
-    const usage = { prompt_tokens: 9, completion_tokens: 1_256 };
-    stages.vendor.answers(json(200, answer({ content: 'Hello' }, { usage })));
-    const reply = await bodyOf(stages.stage().handle(unary()));
-    expect(reply.usage).toEqual({ prompt: 9, cachedPrompt: 0, completion: 1_256, reasoning: 0 });
   });
 
   it('marks the usage of several completions if that of one is impossible', async () => {
