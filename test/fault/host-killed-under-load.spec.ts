@@ -197,7 +197,7 @@ describe('a host that is killed under load', () => {
     // Streams that died with their host after a renewal had told of content: that, and only that, was charged.
     expect(lost.filter(({ amount }) => amount < 0n).length).toBeGreaterThanOrEqual(LOST_MIN);
     expect(await available()).toBe(books.balance);
-  }, 600_000);
+  }, 900_000);
 
   const untilNothingIsHeld = (): Promise<unknown> =>
     eventually(
