@@ -97,7 +97,7 @@ export const ingressModule = (context: ServiceContext<typeof ingressConfig>): Dy
 
 const intakeProvider = (config: ConfigOf<typeof ingressConfig>): FactoryProvider<Intake> => ({
   provide: Intake,
-  useFactory: (loop: LoopDelay) =>
+  useFactory: (loop: LoopDelay, catalog: CatalogView) =>
     new Intake(
       {
         requestsMax: config.INGRESS_REQUESTS_IN_FLIGHT_MAX,
@@ -106,6 +106,7 @@ const intakeProvider = (config: ConfigOf<typeof ingressConfig>): FactoryProvider
         loopDelayMsMax: config.INGRESS_LOOP_DELAY_MS_MAX,
       },
       () => loop.p99Ms,
+      (tier) => catalog.current.catalog.tiers[tier].concurrency,
     ),
-  inject: [LoopDelay],
+  inject: [LoopDelay, CatalogView],
 });

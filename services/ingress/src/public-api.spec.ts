@@ -4,6 +4,7 @@ import {
   type ClientRequest,
   type IncomingMessage,
   type Server,
+  type ServerResponse,
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -36,12 +37,13 @@ describe('PublicApi', () => {
   let server: Server;
   let base: string;
   let handle: () => void;
+  let answered: (response: ServerResponse) => void;
   let intake: Intake;
   let handled: number;
   let loopDelayMs: number;
   let cpuMs: number;
 
-  beforeEach(async () => {
+  const begin = async (requestsMax: number): Promise<void> => {
     auth = new FakeAuth();
     auth.principals.set(apiKeyDigest(key), {
       accountId: 'acc_1',
@@ -56,15 +58,20 @@ describe('PublicApi', () => {
     loopDelayMs = 0;
     cpuMs = 0;
     handle = () => undefined;
+    answered = (response) => void response.end('{}');
     const refusals = new Refusals(auth, clock, new FailedAuthentications(clock, 100));
     const principals = new Principals(auth, clock, 10);
     const limits = {
-      requestsMax: 2,
+      requestsMax,
       bodyBytesMax: 10 * BODY_BYTES_MAX,
       bodyBytesOne: BODY_BYTES_MAX,
       loopDelayMsMax: 250,
     };
-    intake = new Intake(limits, () => loopDelayMs);
+    intake = new Intake(
+      limits,
+      () => loopDelayMs,
+      () => 2,
+    );
     api = new PublicApi(
       principals,
       refusals,
@@ -77,10 +84,10 @@ describe('PublicApi', () => {
         trustedProxies: trustedProxies(['127.0.0.0/8']),
       },
     );
-    const answer = (_request: unknown, reply: { raw: { end(text: string): unknown } }): void => {
+    const answer = (_request: unknown, reply: { raw: ServerResponse }): void => {
       handled += 1;
       handle();
-      reply.raw.end('{}');
+      answered(reply.raw);
     };
     api.route({ method: 'POST', path: CHAT, handle: answer });
     api.route({ method: 'GET', path: '/v1/models', handle: answer });
@@ -89,13 +96,15 @@ describe('PublicApi', () => {
     server = createServer((request, response) => surface.handle(request, response));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  });
-
-  afterEach(async () => {
+  };
+  const end = async (): Promise<void> => {
     await api.close();
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
-  });
+  };
+
+  beforeEach(() => begin(2));
+  afterEach(end);
 
   const call = async (
     method: string,
@@ -366,6 +375,29 @@ describe('PublicApi', () => {
       handle = () => void (cpuMs += 1_000);
       for (let sent = 0; sent < 5; sent += 1) expect((await send()).status).toBe(200);
     });
+  });
+
+  it('refuses uploads beyond what an account may have on the way, and none that has arrived', async () => {
+    await end();
+    await begin(1_000);
+    const unanswered: ServerResponse[] = [];
+    answered = (response) => void unanswered.push(response);
+    const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+    const open = (): ClientRequest => {
+      const upload = startRequest(`${base}${CHAT}`, { method: 'POST', headers, agent: false });
+      upload.on('error', () => undefined).write('{');
+      return upload;
+    };
+    for (let count = 0; count < 20; count += 1) open().end('}');
+    await eventually('they have arrived', () => unanswered.length === 20);
+    const uploads = Array.from({ length: 8 }, open);
+    await eventually('they are on the way', () => intake.occupied.requests === 28);
+    const refused = await call('POST', CHAT, undefined, '{}');
+    expect(refused).toMatchObject({ status: 429, error: { code: 'rate_limit_exceeded' } });
+    uploads[0]!.destroy();
+    await eventually('one has left', () => intake.occupied.requests === 27);
+    answered = (response) => response.end('{}');
+    expect((await call('POST', CHAT, undefined, '{}')).status).toBe(200);
   });
 
   it('sheds load before it reads a body: 503 and Retry-After; a client that left has made room', async () => {

@@ -192,7 +192,8 @@ export class PublicApi {
 
   #handle(endpoint: Endpoint, request: FastifyRequest, reply: FastifyReply): void {
     reply.hijack();
-    const { requestId, startedMs, headers, apiKey, principal } = request.tunan!;
+    const { requestId, startedMs, headers, apiKey, principal, place } = request.tunan!;
+    place?.arrived();
     const authenticated = { requestId, startedMs, headers, apiKey, principal: principal!, raw: request };
     const handle = (): void => {
       try {

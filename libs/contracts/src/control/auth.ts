@@ -22,6 +22,8 @@ export const principal = z.object({
   models: z.array(id).nullable(),
   /** False if this account or key refuses model aliases. */
   aliases: z.boolean(),
+  /** Concurrent requests of the account, if it has a limit of its own instead of its tier's. */
+  concurrency: count.optional(),
 });
 export type Principal = z.output<typeof principal>;
 

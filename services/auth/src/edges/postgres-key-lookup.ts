@@ -4,7 +4,7 @@ import type { Pool } from 'pg';
 import { KeyLookup } from '../ports/key-lookup.js';
 
 const FIND = `
-SELECT k.digest_hmac, k.account_id, k.id, a.tier, k.models, a.aliases AND k.aliases AS aliases
+SELECT k.digest_hmac, k.account_id, k.id, a.tier, a.concurrency, k.models, a.aliases AND k.aliases AS aliases
 FROM api_key k JOIN account a ON a.id = k.account_id
 WHERE k.digest_hmac = ANY($1::bytea[]) AND k.status = 'active' AND (k.expires_at IS NULL OR k.expires_at > now())`;
 
@@ -13,6 +13,7 @@ interface KeyRow {
   readonly account_id: string;
   readonly id: string;
   readonly tier: Principal['tier'];
+  readonly concurrency: number | null;
   readonly models: string[] | null;
   readonly aliases: boolean;
 }
@@ -45,4 +46,5 @@ const principalOf = (row: KeyRow): Principal => ({
   tier: row.tier,
   models: row.models,
   aliases: row.aliases,
+  ...(row.concurrency === null ? {} : { concurrency: row.concurrency }),
 });

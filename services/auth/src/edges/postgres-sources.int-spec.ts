@@ -153,6 +153,12 @@ describe('the sources in Postgres', () => {
       expect(await find(hmac(1))).toBeNull();
     });
 
+    it('knows how many requests an account may have at once, if that is its own', async () => {
+      await account('acc_1', { concurrency: 77 });
+      await key('key_a', 'acc_1', { digest_hmac: hmac(7) });
+      expect(await find(hmac(7))).toMatchObject({ accountId: 'acc_1', concurrency: 77 });
+    });
+
     it.each([
       [true, true, true],
       [true, false, false],
