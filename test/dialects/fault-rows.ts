@@ -55,10 +55,17 @@ export const FAULT_ROWS: readonly FaultRow[] = [
     action: 'cool',
     shown: UNAVAILABLE,
     faults: {
-      qwen: errors('AllocationQuota.FreeTierOnly', 'free_allocated_quota'),
       glm: errors('1308', '1310', '1316', '1317', '1318', '1319', '1320', '1321'),
       minimax: errors('2056', '2062'),
     },
+  },
+  {
+    what: 'what is free of a model is used up',
+    code: 'upstream_free_quota',
+    failsOver: true,
+    action: 'cool',
+    shown: UNAVAILABLE,
+    faults: { qwen: errors('AllocationQuota.FreeTierOnly', 'free_allocated_quota') },
   },
   {
     what: 'too many calls',

@@ -114,7 +114,10 @@ export const FAULTS = {
 
   upstream_auth: unavailable('config', 'next', 'disable'),
   upstream_quota: unavailable('config', 'next', 'suspend'),
+  /** What a plan allows of all its models together is used up until a time that the provider may tell. */
   upstream_quota_window: unavailable('capacity', 'next', 'cool'),
+  /** What is free of one model is used up: the account's other models still answer. */
+  upstream_free_quota: unavailable('capacity', 'next', 'cool'),
   upstream_rate_limited: unavailable('capacity', 'next', 'cool'),
   upstream_model_missing: unavailable('config', 'next', 'drop-model'),
   no_channel_available: unavailable('capacity', 'never', 'keep'),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { FAULTS, type FaultCode } from '@tunan/kernel';
-import { readErrorBody, readRetryAfter, vendorFault, type Classify } from './vendor-error.js';
+import { DIALECTS } from '../providers/index.js';
+import { readErrorBody, readReset, readRetryAfter, vendorFault, type Classify } from './vendor-error.js';
 
 const unknown: Classify = () => undefined;
 const error = (status: number, message = 'x') => ({ status, code: '', type: '', message });
@@ -79,8 +80,42 @@ describe('vendorFault', () => {
   it('prefers the wait that the provider asks for, within bounds', () => {
     const classify: Classify = () => ({ code: 'upstream_rate_limited', retryAfterMs: 60_000 });
     expect(vendorFault('v', error(429), classify).retryAfterMs).toBe(60_000);
-    expect(vendorFault('v', error(429), classify, 3_000).retryAfterMs).toBe(3_000);
-    expect(vendorFault('v', error(429), classify, 86_400_000).retryAfterMs).toBe(600_000);
+    expect(vendorFault('v', error(429), classify, { retryAfterMs: 3_000 }).retryAfterMs).toBe(3_000);
+    expect(vendorFault('v', error(429), classify, { retryAfterMs: 86_400_000 }).retryAfterMs).toBe(600_000);
+  });
+});
+
+describe('the end of a window', () => {
+  const nowMs = Date.parse('2026-11-28T00:00:00Z');
+
+  it.each([
+    ['next_flush_time: 2026-11-28 08:30:00', 1_800_000],
+    ['您的限额将在 2026-11-28 08:30:00 重置。', 1_800_000],
+    ['resets at 2026-11-28T00:30:00Z', 1_800_000],
+    ['resets at 2026-11-28 01:30:00 +01:00', 1_800_000],
+    ['usage limit exceeded, resets in 20 minutes', 1_200_000],
+    ['next_flush_time: 2026-11-27 08:30:00', undefined],
+    ['next_flush_time: 2026-13-41 08:30:00', undefined],
+    ['usage limit exceeded', undefined],
+  ])('in %j is in %s ms', (message, ms) => {
+    expect(readReset(message, nowMs)).toBe(ms);
+  });
+
+  const glm = (code: string, message: string) =>
+    vendorFault('glm', { status: 429, code, type: '', message }, DIALECTS.glm.classify, { nowMs })
+      .retryAfterMs;
+
+  // Guarantee: neither a plan of a week nor a date that was misread leaves a credential unused for longer than an hour.
+  it.each([
+    ['next_flush_time: 2026-11-28 08:30:00', 1_800_000],
+    ['next_flush_time: 2026-12-05 08:30:00', 3_600_000],
+    ['no date', 900_000],
+  ])('is how long its credential rests: %j', (message, ms) => {
+    expect(glm('1308', message)).toBe(ms);
+  });
+
+  it('means nothing to other failures', () => {
+    expect(glm('1302', 'next_flush_time: 2026-11-28 08:30:00')).toBe(3_000);
   });
 });
 

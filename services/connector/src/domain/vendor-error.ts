@@ -24,6 +24,8 @@ export type Classify = (error: VendorError) => Verdict | FaultCode | undefined;
 const MESSAGE_CHARS_MAX = 200;
 /** Vendors may ask for a rest of hours; a channel is probed again sooner. */
 const RETRY_AFTER_MS_MAX = 600_000;
+/** A window may be over in days, or be opened sooner by a larger plan: a probe each hour finds out. */
+const WINDOW_MS_MAX = 3_600_000;
 const BY_STATUS: Readonly<Record<number, FaultCode>> = {
   401: 'upstream_auth',
   402: 'upstream_quota',
@@ -67,22 +69,28 @@ const UNAVAILABLE = 'The model is not available at the moment. Please retry.';
 const PARAMETERS =
   /\b(max_tokens|max_completion_tokens|temperature|top_p|stop|tools|tool_choice|response_format|top_logprobs|logprobs|presence_penalty|frequency_penalty|seed|dimensions|messages|input)\b/;
 
-/** Builds the fault of one provider's failure. */
+/**
+ * Builds the fault of one provider's failure.
+ * @param heard what was said beside the error, and when by the wall clock
+ */
 export const vendorFault = (
   provider: string,
   error: VendorError,
   classify: Classify,
-  retryAfterMs?: number | undefined,
+  heard: { readonly retryAfterMs?: number | undefined; readonly nowMs?: number } = {},
 ): Fault => {
   const verdict = classify(error) ?? byStatus(error.status);
   const { code, retryAfterMs: restMs } = typeof verdict === 'string' ? { code: verdict } : verdict;
-  const pauseMs = FAULTS[code].owner === 'client' ? undefined : (retryAfterMs ?? restMs);
+  const isWindow = code === 'upstream_quota_window';
+  const resetMs = isWindow ? readReset(error.message, heard.nowMs) : undefined;
+  const longestMs = isWindow ? WINDOW_MS_MAX : RETRY_AFTER_MS_MAX;
+  const pauseMs = FAULTS[code].owner === 'client' ? undefined : (heard.retryAfterMs ?? resetMs ?? restMs);
   const param = paramOf(code, error.message);
   return providerFault(
     code,
     `${provider} ${error.status} ${error.code || error.type}: ${redact(error.message)}`,
     {
-      ...(pauseMs === undefined ? {} : { retryAfterMs: Math.min(pauseMs, RETRY_AFTER_MS_MAX) }),
+      ...(pauseMs === undefined ? {} : { retryAfterMs: Math.min(pauseMs, longestMs) }),
       ...(param === undefined ? {} : { param }),
     },
   );
@@ -152,4 +160,27 @@ export const readRetryAfter = (value: string | undefined, nowMs: number): number
   if (!/^[A-Z][a-z]{2}, /.test(value)) return undefined;
   const atMs = Date.parse(value);
   return Number.isNaN(atMs) ? undefined : Math.max(0, atMs - nowMs);
+};
+
+const RESET_AT = /(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}:\d{2})\s?(Z|[+-]\d{2}:\d{2})?/;
+const RESET_IN = /\breset\w* in (\d{1,5}) (second|minute|hour|day)/i;
+const UNIT_MS: Readonly<Record<string, number>> = {
+  second: 1_000,
+  minute: 60_000,
+  hour: 3_600_000,
+  day: 86_400_000,
+};
+
+/**
+ * Milliseconds until a window opens again, as a vendor's message has it: a date, Beijing's where it names no zone, or
+ * "resets in 5 hours"; undefined if it has neither, or the date is over.
+ * @param nowMs wall clock; without it only durations are read
+ */
+export const readReset = (message: string, nowMs: number | undefined): number | undefined => {
+  const [, count, unit] = RESET_IN.exec(message) ?? [];
+  if (unit !== undefined) return Number(count) * UNIT_MS[unit.toLowerCase()]!;
+  const [, day, time, zone = '+08:00'] = RESET_AT.exec(message) ?? [];
+  if (day === undefined || nowMs === undefined) return undefined;
+  const leftMs = Date.parse(`${day}T${time}${zone}`) - nowMs;
+  return leftMs > 0 ? leftMs : undefined;
 };

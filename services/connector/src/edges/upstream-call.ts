@@ -160,11 +160,9 @@ export abstract class UpstreamCall implements Dispatcher.DispatchHandler {
     const error = readErrorBody(this.#status, body.toString());
     if (dialect.filtersAnswer(error)) return this.#takeAnswer(body);
     const retryAfter = this.#headers['retry-after'];
-    const retryAfterMs = readRetryAfter(
-      typeof retryAfter === 'string' ? retryAfter : undefined,
-      clock.nowMs(),
-    );
-    this.fail(vendorFault(dialect.id, error, dialect.classify, retryAfterMs));
+    const nowMs = clock.nowMs();
+    const retryAfterMs = readRetryAfter(typeof retryAfter === 'string' ? retryAfter : undefined, nowMs);
+    this.fail(vendorFault(dialect.id, error, dialect.classify, { retryAfterMs, nowMs }));
   }
 
   /** What came under an error's status is an answer all the same. */

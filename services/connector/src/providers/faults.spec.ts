@@ -77,8 +77,8 @@ const qwen: readonly (readonly [number, string | object, FaultCode])[] = [
   ],
   [429, openai('x', '', 'PostpaidBillOverdue'), 'upstream_quota'],
   [429, openai('x', '', 'CommodityNotPurchased'), 'upstream_quota'],
-  [403, openai('x', '', 'AllocationQuota.FreeTierOnly'), 'upstream_quota_window'],
-  [429, openai('Free allocated quota exceeded.', '', 'insufficient_quota'), 'upstream_quota_window'],
+  [403, openai('x', '', 'AllocationQuota.FreeTierOnly'), 'upstream_free_quota'],
+  [429, openai('Free allocated quota exceeded.', '', 'insufficient_quota'), 'upstream_free_quota'],
   [
     429,
     openai('You exceeded your current quota', 'insufficient_quota', 'insufficient_quota'),

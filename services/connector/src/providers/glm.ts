@@ -6,7 +6,7 @@ import { vendorPhrases } from '../domain/vendor-phrases.js';
 // Source: docs.bigmodel.cn (chat completion, embeddings, error codes) and docs.z.ai, 2026.
 
 const CONCURRENCY: Verdict = { code: 'upstream_rate_limited', retryAfterMs: 3_000 };
-/** The end of the window stands in the message in several formats; a quarter of an hour probes often enough. */
+/** A plan's window, whose end mostly stands in the message; else a quarter of an hour probes often enough. */
 const WINDOW: Verdict = { code: 'upstream_quota_window', retryAfterMs: 900_000 };
 
 /** Business codes, which are numbers as text. The code decides before the status: 429 also says "no money". */

@@ -7,6 +7,7 @@ import { vendorPhrases } from '../domain/vendor-phrases.js';
 
 const LIMITED: Verdict = { code: 'upstream_rate_limited', retryAfterMs: 10_000 };
 const LIMITED_LONGER: Verdict = { code: 'upstream_rate_limited', retryAfterMs: 60_000 };
+/** A plan's window, where the message does not tell its end. */
 const WINDOW: Verdict = { code: 'upstream_quota_window', retryAfterMs: 900_000 };
 
 /** The same codes come with status 200, 4xx and 5xx, so they decide before the status. */

@@ -1,18 +1,20 @@
 import type { Dialect } from '../domain/dialect.js';
-import type { Classify } from '../domain/vendor-error.js';
+import type { Classify, Verdict } from '../domain/vendor-error.js';
 import { vendorPhrases } from '../domain/vendor-phrases.js';
 import type { FaultCode } from '@tunan/kernel';
 
 // Source: help.aliyun.com/zh/model-studio, OpenAI-compatible mode, error codes and rate limits, 2026.
 
 /** All keys of the main account share a limit, which recovers within about a minute. */
-const THROTTLED = { code: 'upstream_rate_limited', retryAfterMs: 60_000 } as const;
+const THROTTLED: Verdict = { code: 'upstream_rate_limited', retryAfterMs: 60_000 };
+/** Of one model. It does not come back by itself, so this is how soon it is noticed that it is paid for. */
+const FREE_QUOTA: Verdict = { code: 'upstream_free_quota', retryAfterMs: 600_000 };
 
 /** By code, lower-case and without separators: old (`DataInspectionFailed`) and new spellings both occur. */
-const BY_CODE: readonly (readonly [RegExp, FaultCode | typeof THROTTLED])[] = [
+const BY_CODE: readonly (readonly [RegExp, FaultCode | Verdict])[] = [
   [/^invalidapikey$/, 'upstream_auth'],
   [/^arrearage$|billoverdue$|^commoditynotpurchased$/, 'upstream_quota'],
-  [/freetieronly$/, 'upstream_quota_window'],
+  [/freetieronly$/, FREE_QUOTA],
   // Tokens per minute, not money.
   [/^insufficientquota$|^limitrequests$|^limitburstrate$|^throttling/, THROTTLED],
   [/^datainspectionfailed$/, 'content_filter'],
@@ -26,7 +28,7 @@ const BY_CODE: readonly (readonly [RegExp, FaultCode | typeof THROTTLED])[] = [
 const INNER = /<\d{3}> [\w.]+: /;
 
 const freeQuota = vendorPhrases(
-  [[[403, 429], /free allocated quota exceeded/, 'upstream_quota_window']],
+  [[[403, 429], /free allocated quota exceeded/, 'upstream_free_quota']],
   INNER,
 );
 
@@ -47,8 +49,7 @@ const phrase = vendorPhrases(
 const classify: Classify = (error) => {
   const { status, code, type } = error;
   // Said under the code of too many tokens per minute.
-  const quota = freeQuota(error);
-  if (quota !== undefined) return quota;
+  if (freeQuota(error) !== undefined) return FREE_QUOTA;
   for (const word of [code, type]) {
     const normal = word.toLowerCase().replaceAll(/[^a-z]/g, '');
     const known = BY_CODE.find(([pattern]) => pattern.test(normal));

@@ -82,7 +82,7 @@ export class ChannelHealth {
         breaker.released(permit);
         if (fault.code === 'no_channel_available') this.#cooldowns.cool(channel, ABSENT_MS);
         else
-          for (const one of [channel, ...sharers.model])
+          for (const one of [channel, ...(isOfPlan(fault) ? sharers.credential : sharers.model)])
             this.#cooldowns.cool(one, fault.retryAfterMs ?? COOL_MS);
         break;
       case 'keep':
@@ -117,6 +117,9 @@ export class ChannelHealth {
     return breaker;
   }
 }
+
+/** Plans count all models together; calls per minute and what is free are counted by model. */
+const isOfPlan = (fault: Fault): boolean => fault.code === 'upstream_quota_window';
 
 /** The fault table, and what two faults of the stage in between mean for its channel. */
 const actionOf = (fault: Fault): CredentialAction => {
