@@ -31,7 +31,16 @@ const upload = (socket, bearer) => {
   pump();
 };
 
+const STREAM = JSON.stringify({
+  model: 'minimax-m3',
+  messages: [{ role: 'user', content: 'Hi' }],
+  max_tokens: 500_000,
+  stream: true,
+});
+
 const KINDS = {
+  /** Opens a stream, and reads not even its head. */
+  'never-read': (socket) => socket.write(head(key, STREAM.length) + STREAM),
   /** Announces a body and sends a byte of it now and then. */
   'slow-upload': (socket) => {
     socket.resume();
@@ -46,13 +55,16 @@ const KINDS = {
 let connected = 0;
 const attack = () => {
   const socket = connect(Number(port), '127.0.0.1');
+  socket.pause();
   socket.on('error', () => undefined);
   socket.once('connect', () => {
     KINDS[kind](socket);
     connected += 1;
     if (connected % count === 0) process.stdout.write(`${connected} connections\n`);
   });
-  // Whoever is thrown out comes back.
-  socket.once('close', () => setTimeout(attack, Math.random() * RETURN_MS_MAX));
+  // Whoever is thrown out comes back, but for those whose going is waited for.
+  if (kind !== 'never-read') socket.once('close', () => setTimeout(attack, Math.random() * RETURN_MS_MAX));
 };
 for (let index = 0; index < count; index += 1) attack();
+// Sockets that nobody reads keep no process alive.
+setInterval(() => undefined, RETURN_MS_MAX);

@@ -1,7 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { eventually } from '@tunan/testing';
+import { eventually, unsentConnections } from '@tunan/testing';
+import { EndlessProvider } from './endless-provider.js';
 import { rightChat } from './hostile-case.js';
 import { startHostileRig, type HostileRig } from './hostile-rig.js';
 
@@ -21,16 +23,37 @@ const CPU_MS_PER_REFUSAL = 3;
 const ROUNDS_WARM = 2;
 const ROUNDS = 2;
 
+/** What the kernel takes of a stream on loopback before it says stop is mostly 2.4 MiB. */
+const KERNEL_BYTES_PER_STREAM = 3 * MIB;
+/** Long enough for all streams to get stuck before the first of them is given up. */
+const WRITE_STALL_MS = 90_000;
+/** Where the machine is busy with other things a connection upstream may take too long, which is a 504 for its client. */
+const STUCK_MIN = 0.9;
+/** Memory of a stream that does not get on: what was read of it in one go, and the same for its client. */
+const BYTES_PER_STREAM = 512 * 1024;
+
 const REQUESTS = 60;
 /** Nobody waits for minutes, on whatever machine: how much longer others wait is measured by the bench. */
 const REQUEST_MS_MAX = 30_000;
 
+/** 500, or as many as the kernel has buffers for: beyond that it holds up every connection of the machine. */
+const streamsMax = (): number => {
+  const pages = readFileSync('/proc/sys/net/ipv4/tcp_mem', 'latin1').trim().split(/\s+/).map(Number).at(-1)!;
+  return Math.min(CONNECTIONS, Math.floor((0.7 * pages * 4_096) / KERNEL_BYTES_PER_STREAM));
+};
+
 describe('500 clients that are slow on purpose', () => {
   let rig: HostileRig;
+  let provider: EndlessProvider;
   const running = new Set<ChildProcess>();
 
   beforeAll(async () => {
-    rig = await startHostileRig();
+    provider = await EndlessProvider.start();
+    rig = await startHostileRig({
+      MINIMAX_API_KEY: 'sk-of-this-run',
+      MINIMAX_BASE_URL: provider.url,
+      INGRESS_WRITE_STALL_MS: String(WRITE_STALL_MS),
+    });
     // The first calls compile code and open connections.
     await callAsOther();
   }, 240_000);
@@ -44,16 +67,21 @@ describe('500 clients that are slow on purpose', () => {
 
   afterAll(async () => {
     expect(await rig.stop()).toBe(0);
+    await provider.stop();
   }, 60_000);
 
   /** Begins an attack, and returns how to wait for further rounds of it: so many connections more. */
-  const attack = async (kind: string, key: string): Promise<(rounds: number) => Promise<void>> => {
-    const args = [ATTACKERS, String(rig.port), kind, String(CONNECTIONS), key];
+  const attack = async (
+    kind: string,
+    key: string,
+    connections = CONNECTIONS,
+  ): Promise<(rounds: number) => Promise<void>> => {
+    const args = [ATTACKERS, String(rig.port), kind, String(connections), key];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     running.add(child);
     let rounds = 0;
     child.stdout.on('data', (bytes: Buffer) => (rounds += bytes.toString().split('\n').length - 1));
-    await eventually(`${CONNECTIONS} attackers are there`, () => rounds > 0, 60_000);
+    await eventually(`${connections} attackers are there`, () => rounds > 0, 60_000);
     return async (more) => {
       const enough = rounds + more;
       await eventually(`${more} rounds more`, () => rounds >= enough, 120_000);
@@ -81,10 +109,12 @@ describe('500 clients that are slow on purpose', () => {
   };
 
   /** Attackers must not cost memory that grows with their number beyond their sockets, nor with time. */
-  const expectFlat = (before: number, ...[first, ...later]: [number, ...number[]]): void => {
-    expect(Math.max(first, ...later) - before).toBeLessThan(
-      CONNECTIONS * BYTES_PER_CONNECTION + RSS_NOISE_BYTES,
-    );
+  const expectFlat = (
+    before: number,
+    [first, ...later]: [number, ...number[]],
+    bytesEach = BYTES_PER_CONNECTION,
+  ): void => {
+    expect(Math.max(first, ...later) - before).toBeLessThan(CONNECTIONS * bytesEach + RSS_NOISE_BYTES);
     expect(later.at(-1)! - first).toBeLessThan(RSS_NOISE_BYTES);
   };
 
@@ -94,9 +124,27 @@ describe('500 clients that are slow on purpose', () => {
     await callAsOther();
     const first = await rssBytes();
     await callAsOther();
-    expectFlat(before, first, await rssBytes());
+    expectFlat(before, [first, await rssBytes()]);
     expect((await rig.callsUpstream()) - calls).toBe(2 * REQUESTS);
   }, 300_000);
+
+  it('that open streams and read nothing take bounded memory, others are served, and all are given up', async () => {
+    const streams = streamsMax();
+    const { apiKey } = await rig.newAccount({ credit: '10000' });
+    const before = await rssBytes();
+    await attack('never-read', apiKey, streams);
+    await eventually('the streams are stuck', () => provider.stuck >= STUCK_MIN * streams, WRITE_STALL_MS);
+    provider.fallSilent();
+    expect(await rig.holds()).toBeGreaterThanOrEqual(STUCK_MIN * streams);
+    await callAsOther();
+    const first = await rssBytes();
+    await callAsOther();
+    expectFlat(before, [first, await rssBytes()], BYTES_PER_STREAM);
+    // None of them leaves: it is the host that ends them, with all that was kept for them.
+    await eventually('no hold is left', async () => (await rig.holds()) === 0, 180_000);
+    await eventually('no call is left', () => provider.open === 0, 60_000);
+    expect(unsentConnections(rig.port)).toBe(0);
+  }, 400_000);
 
   // Keys of others that were never seen before come from the same address as those of nobody.
   it.each(['unknown-key', 'unknown-keys'])(
@@ -112,7 +160,7 @@ describe('500 clients that are slow on purpose', () => {
       await rounds(ROUNDS);
       expect(((await cpuMs()) - cpuBefore) / (ROUNDS * CONNECTIONS)).toBeLessThan(CPU_MS_PER_REFUSAL);
       await callAsOther();
-      expectFlat(before, first, await rssBytes());
+      expectFlat(before, [first, await rssBytes()]);
       expect((await rig.callsUpstream()) - calls).toBe(2 * REQUESTS + fresh.length);
     },
     300_000,
