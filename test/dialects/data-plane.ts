@@ -4,7 +4,6 @@ import {
   CatalogIndex,
   type Catalog,
   type CatalogChannel,
-  type ChatRequest,
   type Exchange,
   type ExchangeReply,
   type ProviderId,
@@ -94,21 +93,32 @@ export interface FreshRouter {
   stop(): Promise<void>;
 }
 
-/** A chat exchange. */
-export const anExchange = (model: string, request: Partial<ChatRequest>, stream: boolean): Exchange => ({
-  requestId: uuidv7(),
-  operation: 'chat',
-  body: { model, messages: [{ role: 'user', content: 'Hello' }], ...request },
-  stream,
-  ceiling: 1_000,
-  includeUsage: true,
-  strictParameters: false,
-  deadlineMs: clock.monotonicMs() + 60_000,
-  signal: new AbortController().signal,
-  traceparent: undefined,
-  caller: { accountId: 'acc_1', tier: 'paid' },
-  target: undefined,
-});
+/** What is asked for: a chat, whole or as a stream, or embeddings. */
+export type Form = 'unary' | 'stream' | 'embeddings';
+
+/** An exchange of a form. @param more its ceiling, and a mark that every log line of its calls has */
+export const anExchange = (
+  model: string,
+  form: Form,
+  more: { readonly ceiling?: number; readonly nonce?: string } = {},
+): Exchange => {
+  const text = more.nonce === undefined ? 'Hello' : `[[sim nonce=${more.nonce}]] Hello`;
+  const common = {
+    requestId: uuidv7(),
+    ceiling: more.ceiling ?? 1_000,
+    includeUsage: true,
+    strictParameters: false,
+    deadlineMs: clock.monotonicMs() + 60_000,
+    signal: new AbortController().signal,
+    traceparent: undefined,
+    caller: { accountId: 'acc_1', tier: 'paid' as const },
+    target: undefined,
+  };
+  if (form === 'embeddings')
+    return { ...common, operation: form, body: { model, input: text }, stream: false };
+  const body = { model, messages: [{ role: 'user' as const, content: text }] };
+  return { ...common, operation: 'chat', body, stream: form === 'stream' };
+};
 
 /** The provider of a channel that may stand in for another's. */
 export const otherProvider = (provider: ProviderId): ProviderId =>

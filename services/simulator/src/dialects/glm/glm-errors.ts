@@ -7,7 +7,14 @@ interface Failure {
   readonly code?: string;
 }
 
-const LIMIT_RESETS = 'next_flush_time: 2026-12-01 00:00:00';
+/** Stands for the time at which a window opens again: half an hour after the call, as Beijing's clocks show it. */
+const FLUSH_TIME = '{next_flush_time}';
+const FLUSHES_IN_S = 1_800;
+const BEIJING_S = 8 * 3_600;
+const LIMIT_RESETS = `next_flush_time: ${FLUSH_TIME}`;
+
+const flushTime = (nowS: number): string =>
+  new Date((nowS + FLUSHES_IN_S + BEIJING_S) * 1_000).toISOString().slice(0, 19).replace('T', ' ');
 
 const FAILURES: Readonly<Record<string, Failure>> = {
   '401': { status: 401, message: '令牌已过期或验证不正确' },
@@ -67,7 +74,8 @@ const envelope = (status: number, code: string, message: string): Reply =>
 /** The answer for one of the business codes, numeric and yet a text. */
 export const glmError = (code: string, context: ErrorContext): Reply => {
   const failure: Failure = FAILURES[code] ?? { status: 400, message: `error ${code}` };
-  return envelope(context.status ?? failure.status, failure.code ?? code, failure.message);
+  const message = failure.message.replace(FLUSH_TIME, flushTime(context.createdS));
+  return envelope(context.status ?? failure.status, failure.code ?? code, message);
 };
 
 /** The answer for a status: one of the codes that come with it. */
