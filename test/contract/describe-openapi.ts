@@ -9,7 +9,9 @@ interface Content {
 }
 interface Operation {
   readonly summary: string;
-  readonly responses: Readonly<Record<string, { readonly content: Readonly<Record<string, Content>> }>>;
+  readonly responses: Readonly<
+    Record<string, { readonly content: Readonly<Record<string, Content>>; readonly headers: object }>
+  >;
 }
 interface Document {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
@@ -32,6 +34,9 @@ const FUNCTION = {
 };
 const TOOLS = { tools: [{ type: 'function', function: FUNCTION }] };
 const USAGE = { stream: true, stream_options: { include_usage: true } };
+
+/** Headers that say something of the call, but `x-accel-buffering`, which is for proxies. */
+const PROMISED = /^(?:x-(?!accel)|openai-|retry-after|www-authenticate)/;
 
 /** Real answers of the running platform, held against the document in which it describes them. */
 export const describeOpenApi = (platform: () => Platform): void => {
@@ -75,9 +80,11 @@ export const describeOpenApi = (platform: () => Platform): void => {
     const method = body === undefined ? 'get' : 'post';
     const [type] = answer.headers.get('content-type')!.split(';');
     const what = `${method} ${template} ${answer.status} ${type}`;
-    const schema =
-      document.paths[template]![method]!.responses[String(answer.status)]?.content[type!]?.schema;
+    const response = document.paths[template]![method]!.responses[String(answer.status)];
+    const schema = response?.content[type!]?.schema;
     if (schema === undefined) throw new Error(`${what} is not described: ${text.slice(0, 500)}`);
+    const promised = [...answer.headers.keys()].filter((name) => PROMISED.test(name));
+    expect([what, Object.keys(response!.headers)]).toEqual([what, expect.arrayContaining(promised)]);
     seen.add(what);
     if (type === 'text/event-stream') {
       const events = text

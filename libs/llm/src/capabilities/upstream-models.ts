@@ -1,6 +1,14 @@
 import type { ProviderId } from '@tunan/contracts';
 import type { Parameter } from './parameters.js';
-import { EMULATED, HONOURED, IGNORED, REFUSED, within, type Treatment } from './treatment.js';
+import {
+  EMULATED,
+  HONOURED,
+  IGNORED,
+  REFUSED,
+  within,
+  type ParameterClass,
+  type Treatment,
+} from './treatment.js';
 
 /** What one upstream model does with each parameter: a column of the capability table. */
 export type Capabilities = Readonly<Record<Parameter, Treatment>>;
@@ -120,6 +128,22 @@ const MINIMAX: Capabilities = {
   'tool_choice=none': EMULATED,
   'tool_choice=function': EMULATED,
 };
+
+const COLUMNS = [
+  DEEPSEEK,
+  DEEPSEEK_THINKING,
+  QWEN,
+  QWEN_THINKING,
+  QWEN_WITH_SCHEMAS,
+  GLM,
+  GLM_VISION,
+  MINIMAX,
+];
+
+/** The classes that a parameter has on one upstream model or another, each once. */
+export const classesOf = (parameter: Parameter): readonly ParameterClass[] => [
+  ...new Set(COLUMNS.map((column) => column[parameter].class)),
+];
 
 /** An upstream model as far as its capabilities depend on it. */
 export interface UpstreamModel {

@@ -11,8 +11,8 @@ export interface ClientTimeouts {
 type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
 const SECONDS = /^\d{1,4}(?:\.\d{1,6})?$/;
-const SECONDS_MIN = 1;
-const SECONDS_MAX = 3_600;
+export const SECONDS_MIN = 1;
+export const SECONDS_MAX = 3_600;
 
 const millisecondsOf = (header: string | string[] | undefined): number | null => {
   if (typeof header !== 'string' || !SECONDS.test(header)) return null;

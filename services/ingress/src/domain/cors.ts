@@ -1,5 +1,5 @@
 /** Response headers that a page of another origin may read: everything that we promise and that is not safelisted. */
-const EXPOSED = [
+export const PROMISED_HEADERS = [
   'x-request-id',
   'x-client-request-id',
   'x-ratelimit-limit',
@@ -24,10 +24,10 @@ const EXPOSED = [
   'retry-after',
   'retry-after-ms',
   'www-authenticate',
-].join(', ');
+] as const;
 
 const ALLOW_ORIGIN = { 'access-control-allow-origin': '*' } as const;
-const EXPOSE = { ...ALLOW_ORIGIN, 'access-control-expose-headers': EXPOSED } as const;
+const EXPOSE = { ...ALLOW_ORIGIN, 'access-control-expose-headers': PROMISED_HEADERS.join(', ') } as const;
 
 /** What every answer says to browsers; only they send an `Origin`, so only they are told what they may read. */
 export const corsHeaders = (origin: string | undefined): Readonly<Record<string, string>> =>

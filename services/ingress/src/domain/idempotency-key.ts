@@ -1,6 +1,6 @@
 import { invalidValue } from './parameter-faults.js';
 
-const CHARS_MAX = 255;
+export const IDEMPOTENCY_KEY_CHARS_MAX = 255;
 const PRINTABLE = /^[\x20-\x7e]+$/;
 
 /**
@@ -9,9 +9,10 @@ const PRINTABLE = /^[\x20-\x7e]+$/;
  */
 export const readIdempotencyKey = (header: string | string[] | undefined): string | undefined => {
   if (header === undefined) return undefined;
-  if (typeof header === 'string' && header.length <= CHARS_MAX && PRINTABLE.test(header)) return header;
+  if (typeof header === 'string' && header.length <= IDEMPOTENCY_KEY_CHARS_MAX && PRINTABLE.test(header))
+    return header;
   throw invalidValue(
     'Idempotency-Key',
-    `The header 'Idempotency-Key' must have 1 to ${CHARS_MAX} printable ASCII characters.`,
+    `The header 'Idempotency-Key' must have 1 to ${IDEMPOTENCY_KEY_CHARS_MAX} printable ASCII characters.`,
   );
 };

@@ -7,11 +7,18 @@ type Wish = boolean | undefined;
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** What `thinking.type` may be. */
+export const THINKING_TYPES: Readonly<Record<string, Wish>> = {
+  enabled: true,
+  disabled: false,
+  auto: undefined,
+  adaptive: undefined,
+};
+
 const thinkingWish = (value: unknown): Wish => {
   if (typeof value === 'boolean') return value;
   const type = isObject(value) ? value['type'] : undefined;
-  if (type === 'enabled' || type === 'disabled') return type === 'enabled';
-  if (type === 'auto' || type === 'adaptive') return undefined;
+  if (typeof type === 'string' && Object.hasOwn(THINKING_TYPES, type)) return THINKING_TYPES[type];
   throw invalidValue('thinking', '\'thinking\' must be {"type": "enabled"} or {"type": "disabled"}.');
 };
 

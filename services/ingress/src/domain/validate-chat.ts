@@ -3,13 +3,17 @@ import { invalidValue, missing } from './parameter-faults.js';
 import { CHAT_PARAMETER_RULES, type ParameterRule } from './parameter-rules.js';
 import { validateMessages, type MessageCapabilities } from './validate-messages.js';
 
-const STOPS_MAX = 4;
-const STOP_CHARS_MAX = 1_024;
-const TOOLS_MAX = 128;
-const TOOL_NAME = /^[A-Za-z0-9_-]{1,64}$/;
-const METADATA_KEYS_MAX = 16;
-const METADATA_CHARS_MAX = 512;
+export const STOPS_MAX = 4;
+export const STOP_CHARS_MAX = 1_024;
+export const TOOLS_MAX = 128;
+/** Of tools and of schemas. */
+export const TOOL_NAME = /^[A-Za-z0-9_-]{1,64}$/;
+export const METADATA_KEYS_MAX = 16;
+export const METADATA_KEY_CHARS_MAX = 64;
+export const METADATA_CHARS_MAX = 512;
 const RESPONSE_FORMATS = ['text', 'json_object', 'json_schema'];
+export const TOOL_CHOICES = ['none', 'auto', 'required'];
+export const FUNCTION_CALLS = ['none', 'auto'];
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -143,7 +147,7 @@ const checkFunctions = (value: unknown): void => {
 };
 
 const checkFunctionCall = (value: unknown): void => {
-  if (value === 'none' || value === 'auto') return;
+  if (FUNCTION_CALLS.includes(value as string)) return;
   if (isObject(value) && typeof value['name'] === 'string') return;
   throw invalidValue('function_call', '\'function_call\' must be none, auto or {"name": a function}.');
 };
@@ -180,7 +184,7 @@ const namesOf = (
   Array.isArray(list) ? list.map((item: Record<string, unknown>) => definitionOf(item).name) : [];
 
 const checkToolChoice = (value: unknown): void => {
-  if (['none', 'auto', 'required'].includes(value as string)) return;
+  if (TOOL_CHOICES.includes(value as string)) return;
   if (
     isObject(value) &&
     value['type'] === 'function' &&
@@ -197,7 +201,7 @@ const checkMetadata = (value: unknown): void => {
   if (entries.length > METADATA_KEYS_MAX)
     throw invalidValue('metadata', `'metadata' takes at most ${METADATA_KEYS_MAX} keys.`);
   for (const [key, text] of entries)
-    if (key.length > 64 || typeof text !== 'string' || text.length > METADATA_CHARS_MAX)
+    if (key.length > METADATA_KEY_CHARS_MAX || typeof text !== 'string' || text.length > METADATA_CHARS_MAX)
       throw invalidValue(
         'metadata',
         `'metadata' values are strings of at most ${METADATA_CHARS_MAX} characters.`,

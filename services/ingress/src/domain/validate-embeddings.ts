@@ -4,11 +4,11 @@ import { estimateTokens } from '@tunan/llm';
 import { invalidValue, missing } from './parameter-faults.js';
 import { decodeTokenIds, type TokenTable } from './token-ids.js';
 
-const INPUTS_MAX = 2_048;
+export const INPUTS_MAX = 2_048;
 /** Token ids of one request, as OpenAI limits them: each becomes a piece of text. */
-const IDS_MAX = 300_000;
-const ENCODINGS = ['float', 'base64'];
-const USER_CHARS_MAX = 512;
+export const IDS_MAX = 300_000;
+export const ENCODINGS = ['float', 'base64'];
+export const USER_CHARS_MAX = 512;
 const NUL = '\u0000';
 /** The estimate may be off by a third in either direction: only what is sure is refused here. */
 const SURELY = 0.66;

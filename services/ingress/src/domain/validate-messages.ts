@@ -1,10 +1,10 @@
 import { checkImageUrl } from './image-url.js';
 import { invalidValue, unsupported } from './parameter-faults.js';
 
-const MESSAGES_MAX = 2_048;
-const NAME_CHARS_MAX = 64;
+export const MESSAGES_MAX = 2_048;
+export const NAME_CHARS_MAX = 64;
 const ROLES = ['system', 'developer', 'user', 'assistant', 'tool', 'function'];
-const IMAGE_DETAILS = ['auto', 'low', 'high'];
+export const IMAGE_DETAILS = ['auto', 'low', 'high'];
 const NUL = '\u0000';
 
 type Json = Record<string, unknown>;
