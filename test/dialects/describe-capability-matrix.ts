@@ -13,6 +13,12 @@ const TOOL = {
   function: { name: 'get_tide', parameters: { type: 'object', properties: {} } },
 };
 
+/** Both are OpenAI's for a function without parameters. */
+const WITHOUT_PARAMETERS = [
+  { type: 'function', function: { name: 'get_moon', parameters: {} } },
+  { type: 'function', function: { name: 'get_sun' } },
+];
+
 /** A use of every parameter, at a value that is not its default. */
 const USES: Readonly<Record<Parameter, Readonly<Record<string, unknown>>>> = {
   temperature: { temperature: 1.9951 },
@@ -28,7 +34,7 @@ const USES: Readonly<Record<Parameter, Readonly<Record<string, unknown>>>> = {
   'response_format=json_schema': {
     response_format: { type: 'json_schema', json_schema: { name: 'x', schema: { type: 'object' } } },
   },
-  tools: { tools: [TOOL] },
+  tools: { tools: [TOOL, ...WITHOUT_PARAMETERS] },
   'tools.function.strict': { tools: [{ ...TOOL, function: { ...TOOL.function, strict: true } }] },
   'tool_choice=none': { tools: [TOOL], tool_choice: 'none' },
   'tool_choice=required': { tools: [TOOL], tool_choice: 'required' },

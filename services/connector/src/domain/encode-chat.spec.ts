@@ -175,9 +175,11 @@ describe('encodeChat', () => {
 
   describe('tools', () => {
     it('sends them without `strict` and always with parameters', () => {
-      expect(encode('deepseek', { tools: [TOOL, OTHER] }).sent['tools']).toEqual([
+      const empty = { type: 'function', function: { name: 'h', parameters: {} } } as const;
+      expect(encode('deepseek', { tools: [TOOL, OTHER, empty] }).sent['tools']).toEqual([
         { type: 'function', function: { name: 'f', description: 'd', parameters: { type: 'object' } } },
         { type: 'function', function: { name: 'g', parameters: { type: 'object', properties: {} } } },
+        { type: 'function', function: { name: 'h', parameters: { type: 'object', properties: {} } } },
       ]);
       expect(encode('deepseek', { tools: [] }).sent).not.toHaveProperty('tools');
     });
@@ -241,7 +243,9 @@ describe('encodeChat', () => {
         functions: [{ name: 'f', parameters: {} }],
         function_call: { name: 'f' },
       });
-      expect(sent['tools']).toEqual([{ type: 'function', function: { name: 'f', parameters: {} } }]);
+      expect(sent['tools']).toEqual([
+        { type: 'function', function: { name: 'f', parameters: { type: 'object', properties: {} } } },
+      ]);
       expect(sent['tool_choice']).toEqual(named('f'));
     });
   });

@@ -87,6 +87,9 @@ const namedFunction = (choice: unknown): string | undefined => {
   return typeof name === 'string' ? name : undefined;
 };
 
+/** OpenAI takes both for a function without parameters; MiniMax refuses one that has none in so many words. */
+const NO_PARAMETERS = { type: 'object', properties: {} };
+
 /** `strict` is OpenAI's; providers refuse it or take it on other endpoints only. */
 const sentTool = (tool: Tool, naming: ToolNames): SentTool => {
   const { name, description, parameters } = tool.function;
@@ -95,7 +98,7 @@ const sentTool = (tool: Tool, naming: ToolNames): SentTool => {
     function: {
       name: naming.sent(name),
       ...(description == null ? {} : { description }),
-      parameters: parameters ?? { type: 'object', properties: {} },
+      parameters: parameters == null || Object.keys(parameters).length === 0 ? NO_PARAMETERS : parameters,
     },
   };
 };
