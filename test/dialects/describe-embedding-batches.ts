@@ -22,9 +22,9 @@ export const describeEmbeddingBatches = (platform: () => Platform): void => {
     customer = await newCustomer(platform());
   });
 
-  const embed = async (input: unknown) => {
+  const embed = async (input: unknown, model = 'text-embedding-v3') => {
     const answer = await post(platform(), customer.apiKey, '/embeddings', {
-      model: 'text-embedding-v3',
+      model,
       input,
       encoding_format: 'float',
     });
@@ -67,6 +67,25 @@ export const describeEmbeddingBatches = (platform: () => Platform): void => {
         200,
       );
       expect(await used()).toBeGreaterThan(before);
+    });
+
+    // Just above the limit: what is surely too long is never sent.
+    it.each([
+      ['text-embedding-v3', 8_192],
+      ['embedding-3', 3_072],
+    ])('of %s name the text that the provider finds too long', async (model, limit) => {
+      const nonce = newNonce();
+      const long = `[[sim nonce=${nonce}]] ${'word '.repeat(limit)}`;
+      for (const [input, param] of [
+        [['a', long, 'b'], 'input[1]'],
+        [[long], 'input[0]'],
+        [long, 'input'],
+      ] as const) {
+        const { status, error } = await embed(input, model);
+        expect([status, error?.code, error?.param]).toEqual([400, 'context_length_exceeded', param]);
+        expect(error?.message).toContain(`'${param}'`);
+      }
+      expect(await upstreamCalls(platform(), nonce)).toHaveLength(3);
     });
 
     it('of token ids are those of the text they stand for', async () => {

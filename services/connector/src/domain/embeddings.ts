@@ -1,5 +1,6 @@
 import type { EmbeddingsRequest, ReportedUsage } from '@tunan/contracts';
-import { readUsage } from '@tunan/llm';
+import { Fault } from '@tunan/kernel';
+import { millitokensOf, readUsage } from '@tunan/llm';
 import { readAnswerJson } from './decode-answer.js';
 import type { Dialect, EmbeddingsDialect } from './dialect.js';
 import { providerFault } from './vendor-error.js';
@@ -29,6 +30,27 @@ export const inputBatches = (request: EmbeddingsRequest, batchMax: number): read
   for (let first = 0; first < inputs.length; first += batchMax)
     batches.push({ first, inputs: inputs.slice(first, first + batchMax) });
   return batches;
+};
+
+/**
+ * The fault of one batch as one of its request: a provider that finds an input too long does not say which. In a batch of
+ * several the longest is named.
+ * @returns the same fault if it is about anything else
+ */
+export const batchFault = (
+  fault: Fault,
+  { input }: EmbeddingsRequest,
+  { first, inputs }: InputBatch,
+): Fault => {
+  if (fault.code !== 'context_length_exceeded') return fault;
+  const tokens = inputs.map(millitokensOf);
+  const longest = first + tokens.indexOf(Math.max(...tokens));
+  const param = typeof input === 'string' ? 'input' : `input[${longest}]`;
+  return new Fault(fault.code, `'${param}' is longer than the model accepts.`, {
+    internal: fault.message,
+    cause: fault,
+    param,
+  });
 };
 
 /** Body of the call for one batch. Vectors are always asked for as numbers: no provider documents another format. */

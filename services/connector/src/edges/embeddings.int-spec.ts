@@ -66,6 +66,40 @@ describe('embeddings', () => {
     expect([bytes.readFloatLE(0), bytes.readFloatLE(4)]).toEqual([5, 0.5]);
   });
 
+  const QWEN_LENGTH = {
+    error: {
+      message: '<400> InternalError.Algo.InvalidParameter: Range of input length should be [1, 8192]',
+      type: 'invalid_request_error',
+      code: 'invalid_parameter_error',
+    },
+  };
+  const GLM_LENGTH = { error: { code: '1261', message: 'Prompt 超长' } };
+  it.each([
+    ['qwen', QWEN_LENGTH, ['x'.repeat(50_000)], 'input[0]'],
+    ['glm', GLM_LENGTH, ['x'.repeat(50_000)], 'input[0]'],
+    ['glm', GLM_LENGTH, 'x'.repeat(50_000), 'input'],
+    // Not the one with the most characters: the one with the most tokens.
+    ['qwen', QWEN_LENGTH, ['a', 'x'.repeat(5_000), '漢'.repeat(4_900), 'b'], 'input[2]'],
+    ['qwen', QWEN_LENGTH, [...Array<string>(10).fill('a'), 'b', 'long'], 'input[11]'],
+  ] as const)('that %s finds too long are told by the input', async (provider, error, inputs, param) => {
+    stages.vendor.answers((response, call) =>
+      (call.body['input'] as string[]).some((text) => text.length > 1)
+        ? json(400, error)(response, call)
+        : vectors(response, call.body),
+    );
+    const target = aTarget({ provider });
+    const fault = await faultOf(
+      stages
+        .stage(provider)
+        .handle({ ...request(typeof inputs === 'string' ? inputs : [...inputs]), target }),
+    );
+    expect(fault).toMatchObject({
+      code: 'context_length_exceeded',
+      param,
+      publicMessage: `'${param}' is longer than the model accepts.`,
+    });
+  });
+
   // Guarantee: one batch with impossible usage makes the sum impossible; no batch lowers what another used.
   it('marks impossible usage', async () => {
     stages.vendor.answers((response, call) => {

@@ -26,7 +26,7 @@ import type { Logger } from '@tunan/service-kit';
 import type { Judge } from '../domain/answer-check.js';
 import { decodeAnswer, type DecodedAnswer } from '../domain/decode-answer.js';
 import type { ChatCall } from '../domain/dialect.js';
-import { decodeEmbeddings, encodeEmbeddingsCall, inputBatches } from '../domain/embeddings.js';
+import { batchFault, decodeEmbeddings, encodeEmbeddingsCall, inputBatches } from '../domain/embeddings.js';
 import { encodeChat, type EncodedChat } from '../domain/encode-chat.js';
 import { offersFunctions } from '../domain/offered-tools.js';
 import { providerFault } from '../domain/vendor-error.js';
@@ -250,16 +250,23 @@ export class ProviderStage extends ExchangeHandler {
     const format = request.encoding_format ?? 'float';
     const batches = inputBatches(request, embeddings.batchMax);
     // Each batch is written when it comes: all vectors at once would stop every other request for a second or two.
-    const decoded = await mapBounded(batches, BATCHES_AT_ONCE, exchange, ({ first, inputs }, one) =>
-      UnaryCall.send(this.context, one, target, {
-        path: embeddings.path,
-        body: Buffer.from(encodeEmbeddingsCall(embeddings, target.upstreamModel, inputs, request.dimensions)),
-        read: (body) => {
-          const { vectors, ...rest } = decodeEmbeddings(dialect, body, inputs.length);
-          return { ...rest, piece: encodeVectors(vectors, format, first) };
-        },
-      }),
-    );
+    const decoded = await mapBounded(batches, BATCHES_AT_ONCE, exchange, async (batch, one) => {
+      const { first, inputs } = batch;
+      try {
+        return await UnaryCall.send(this.context, one, target, {
+          path: embeddings.path,
+          body: Buffer.from(
+            encodeEmbeddingsCall(embeddings, target.upstreamModel, inputs, request.dimensions),
+          ),
+          read: (body) => {
+            const { vectors, ...rest } = decodeEmbeddings(dialect, body, inputs.length);
+            return { ...rest, piece: encodeVectors(vectors, format, first) };
+          },
+        });
+      } catch (error) {
+        throw batchFault(Fault.from(error), request, batch);
+      }
+    });
     for (const { impossibleUsage } of decoded)
       if (impossibleUsage !== undefined) this.#impossible(exchange, target, impossibleUsage);
     const usage = decoded

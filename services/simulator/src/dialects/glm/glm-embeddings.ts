@@ -23,7 +23,7 @@ export const glmEmbeddings: EmbeddingsDialect = {
       throw glmRefusal('1214', 'input 参数非法。请检查文档。');
     if (inputs.length > BATCH_MAX) throw glmRefusal('1214', `input数组最大不得超过${BATCH_MAX}条`);
     if ((inputs as string[]).some((input) => countTokens(input) > model.tokensMax))
-      throw glmRefusal('1210', `单条输入长度超过${model.tokensMax}tokens`);
+      throw glmRefusal('1261', 'Prompt 超长');
     const dimensions = reader.number(
       'dimensions',
       (value) => model.lengths.includes(value),

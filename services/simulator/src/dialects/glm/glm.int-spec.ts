@@ -201,6 +201,11 @@ describe('GLM, embeddings', () => {
     ]);
   });
 
+  it('refuse a text that is too long', async () => {
+    const { status, text } = await embed({ input: ['x', 'word '.repeat(4_000)] });
+    expect([status, JSON.parse(text)]).toMatchObject([400, { error: { code: '1261' } }]);
+  });
+
   it('leave flash models out of the list', async () => {
     const { text } = await call(`${simulator.baseUrls.glm}/models`, undefined);
     expect(text).toContain('"glm-4-plus"');
