@@ -93,6 +93,12 @@ describe('estimatePrompt', () => {
     expect(estimatePrompt({ model: 'm', messages: [message] }, NO_IMAGES).likely).toBeGreaterThan(bare + 40);
   });
 
+  it('counts a refusal where it stands in for the content', () => {
+    const estimate = (content: string | null, refusal: string | null) =>
+      estimatePrompt({ model: 'm', messages: [{ role: 'assistant', content, refusal }] }, NO_IMAGES);
+    expect(estimate(null, 'a'.repeat(100))).toEqual(estimate('a'.repeat(100), null));
+  });
+
   // Guarantee: `bound` is at least one token per byte of everything the model reads.
   it('bounds every tokenizer that makes at most one token of a byte', () => {
     const message = fc.record({ role: fc.constant('user' as const), content: anyText, name: anyText });

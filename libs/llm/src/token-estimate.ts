@@ -96,6 +96,8 @@ class PromptMeter {
     const { content, tool_calls: calls } = message;
     if (typeof content === 'string') this.text(content);
     else if (content != null) for (const part of content) this.#part(part);
+    // Sent in place of the content.
+    else if (message.refusal != null) this.text(message.refusal);
     if (message.reasoning_content != null) this.text(message.reasoning_content);
     if (message.name != null) this.text(message.name);
     if (message.tool_call_id != null) this.text(message.tool_call_id);

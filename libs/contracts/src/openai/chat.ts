@@ -20,6 +20,8 @@ export interface ChatMessage {
   readonly tool_calls?: readonly ToolCall[];
   readonly tool_call_id?: string;
   readonly reasoning_content?: string;
+  /** What the assistant said instead of an answer. */
+  readonly refusal?: string | null;
 }
 
 /** A tool that the model may call. */

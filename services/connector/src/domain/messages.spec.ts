@@ -45,6 +45,10 @@ describe('sentMessages', () => {
       { type: 'refusal', refusal: 'no' },
     ] as const;
     expect(send([{ role: 'assistant', content }])).toEqual([{ role: 'assistant', content: 'a\nno' }]);
+    // As answers have it.
+    expect(send([{ role: 'assistant', content: null, refusal: 'no' }])).toEqual([
+      { role: 'assistant', content: 'no' },
+    ]);
   });
 
   it('sends an empty text where there is none', () => {

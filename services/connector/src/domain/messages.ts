@@ -69,7 +69,8 @@ const sentMessage = (
     case 'assistant': {
       const calls = callsOf(message, index);
       const reasoning = reasoningOf(message, calls.length > 0, rules, thinking);
-      const sent = withName({ role: 'assistant', content }, message.name);
+      const said = message.content == null ? (message.refusal ?? '') : content;
+      const sent = withName({ role: 'assistant', content: said }, message.name);
       if (calls.length > 0) sent.tool_calls = naming === SAME_NAMES ? calls : renamed(calls, naming);
       if (reasoning !== undefined) sent.reasoning_content = reasoning;
       if (rules.reasoning === 'keep' && reasoning) sent.reasoning_details = [reasoningDetail(reasoning)];

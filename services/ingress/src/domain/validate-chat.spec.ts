@@ -72,6 +72,8 @@ const messageCases = (
       [{ role: 'assistant', content: '', reasoning_content: 5 }],
       'messages[0].reasoning_content',
     ],
+    ['a refusal that is none', [{ role: 'assistant', content: null, refusal: 5 }], 'messages[0].refusal'],
+    ['a NUL in a refusal', [{ role: 'assistant', refusal: 'a\u0000' }], 'messages[0].refusal'],
   ] as const
 ).map(
   ([what, messages, param, code = 'invalid_value']) => [what, { ...minimal, messages }, code, param] as const,

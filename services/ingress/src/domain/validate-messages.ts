@@ -83,15 +83,22 @@ class Conversation {
   }
 
   #assistant(message: Json, at: string): void {
-    const { content, tool_calls: calls, function_call: call, reasoning_content: reasoning } = message;
+    const {
+      content,
+      refusal,
+      tool_calls: calls,
+      function_call: call,
+      reasoning_content: reasoning,
+    } = message;
     if (reasoning != null && typeof reasoning !== 'string')
       throw invalidValue(`${at}.reasoning_content`, `'${at}.reasoning_content' must be a string.`);
+    if (refusal != null) checkRefusal(refusal, `${at}.refusal`);
     if (calls != null) this.#toolCalls(calls, `${at}.tool_calls`);
     if (call != null) {
       checkFunction(call, `${at}.function_call`);
       this.#functionCalled = true;
     }
-    const optional = calls != null || call != null || typeof message['refusal'] === 'string';
+    const optional = calls != null || call != null || refusal != null;
     if (content == null && optional) return;
     this.#content(content, `${at}.content`, ['text', 'refusal']);
   }
@@ -162,6 +169,11 @@ class Conversation {
 /** A NUL can't be stored by the ledger's database and no model has a use for it. */
 const checkText = (text: string, at: string): void => {
   if (text.includes(NUL)) throw invalidValue(at, `'${at}' contains a NUL character.`);
+};
+
+const checkRefusal = (value: unknown, at: string): void => {
+  if (typeof value !== 'string') throw invalidValue(at, `'${at}' must be a string.`);
+  checkText(value, at);
 };
 
 /** Arguments are the model's text: they need not be JSON. */
