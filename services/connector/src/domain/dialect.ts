@@ -1,4 +1,4 @@
-import type { ChatRequest, ProviderId } from '@tunan/contracts';
+import type { ProviderId } from '@tunan/contracts';
 import type { FaultCode } from '@tunan/kernel';
 import type { FinishReason } from '@tunan/llm';
 import type { Classify, VendorError } from './vendor-error.js';
@@ -44,8 +44,8 @@ export interface Dialect {
   readonly ceiling: { readonly field: (upstreamModel: string) => string; readonly max: number };
   /** Members that switch thinking. */
   readonly thinking: (on: boolean) => Readonly<Record<string, unknown>>;
-  /** Members that every chat call has. */
-  readonly extra: (request: ChatRequest, call: ChatCall) => Readonly<Record<string, unknown>>;
+  /** Members that a chat call has besides those of a body. */
+  readonly extra: (body: Readonly<Record<string, unknown>>) => Readonly<Record<string, unknown>>;
   /** True if usage comes in streams only where `stream_options.include_usage` asks for it. */
   readonly asksForUsage: boolean;
   /** Names that no function may have there: such a function gets another on the way, and its own on the way back. */

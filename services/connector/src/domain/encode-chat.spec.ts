@@ -117,7 +117,8 @@ describe('encodeChat', () => {
   });
 
   it('asks GLM to decode greedily at temperature 0', () => {
-    expect(encode('glm', { temperature: 0 }).sent).toMatchObject({ temperature: 0, do_sample: false });
+    for (const temperature of [0, 0.004])
+      expect(encode('glm', { temperature }).sent).toMatchObject({ temperature: 0, do_sample: false });
   });
 
   it.each([

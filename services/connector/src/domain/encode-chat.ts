@@ -74,7 +74,7 @@ export const encodeChat = (
   const localStops = addStops(body, request.stop, capabilities);
   body[dialect.ceiling.field(call.upstreamModel)] = Math.min(call.ceiling, dialect.ceiling.max);
   if (call.thinking !== null) Object.assign(body, dialect.thinking(call.thinking));
-  Object.assign(body, dialect.extra(request, call));
+  Object.assign(body, dialect.extra(body));
   const stream = call.stream || localStops.length > 0;
   body['stream'] = stream;
   if (stream && dialect.asksForUsage) body['stream_options'] = { include_usage: true };

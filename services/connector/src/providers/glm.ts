@@ -77,8 +77,8 @@ export const glm: Dialect = {
   userField: 'user_id',
   ceiling: { field: () => 'max_tokens', max: 131_072 },
   thinking: (on) => ({ thinking: { type: on ? 'enabled' : 'disabled' } }),
-  // Greedy decoding has a switch of its own; temperature 0 alone still samples.
-  extra: (request) => (request.temperature === 0 ? { do_sample: false } : {}),
+  // Greedy decoding has a switch of its own; temperature 0, also one that was rounded to it, alone still samples.
+  extra: (body) => (body['temperature'] === 0 ? { do_sample: false } : {}),
   // Usage always comes.
   asksForUsage: false,
   reservedToolNames: [],
