@@ -120,6 +120,8 @@ export const FAULTS = {
   upstream_free_quota: unavailable('capacity', 'next', 'cool'),
   upstream_rate_limited: unavailable('capacity', 'next', 'cool'),
   upstream_model_missing: unavailable('config', 'next', 'drop-model'),
+  /** Every connection that we have for a provider is in use. The provider has limited nothing: no channel rests for it. */
+  connections_taken: unavailable('capacity', 'next', 'keep'),
   no_channel_available: unavailable('capacity', 'never', 'keep'),
 
   service_unavailable: platform('service_unavailable'),

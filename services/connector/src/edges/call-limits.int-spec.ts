@@ -97,7 +97,7 @@ describe('limits of a call', () => {
     const abort = new AbortController();
     const first = stage.handle(anExchange({ signal: abort.signal }));
     expect(await faultOf(stage.handle(anExchange()))).toMatchObject({
-      code: 'upstream_rate_limited',
+      code: 'connections_taken',
       retryAfterMs: 1_000,
     });
     abort.abort();

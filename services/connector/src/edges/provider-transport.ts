@@ -77,7 +77,7 @@ export class ProviderTransport {
   /**
    * Sends a POST. `handler` must call {@link release} when its call is over.
    * @param requestId told to the provider, so that its support can find a call of ours; it says nothing of the customer
-   * @throws Fault `upstream_rate_limited` if every connection is taken
+   * @throws Fault `connections_taken` if every connection is taken
    */
   dispatch(
     path: string,
@@ -87,13 +87,9 @@ export class ProviderTransport {
     handler: Dispatcher.DispatchHandler,
   ): void {
     if (this.#calls >= this.options.connectionsMax)
-      throw providerFault(
-        'upstream_rate_limited',
-        `${this.provider}: all ${this.#calls} connections are taken`,
-        {
-          retryAfterMs: FULL_RETRY_MS,
-        },
-      );
+      throw providerFault('connections_taken', `${this.provider}: all ${this.#calls} connections are taken`, {
+        retryAfterMs: FULL_RETRY_MS,
+      });
     this.#calls += 1;
     const headers = [
       ...(stream ? this.#streamHeaders : this.#unaryHeaders),

@@ -52,6 +52,11 @@ describe('ChannelHealth', () => {
     expect([health.of('a'), health.state('a')]).toEqual([1, 'closed']);
   });
 
+  it('lets no channel rest for what its provider had no part in', () => {
+    fail('connections_taken', 20, 1_000);
+    expect([health.of('a'), health.state('a'), health.waitMs('a')]).toEqual([1, 'closed', 0]);
+  });
+
   it.each<[FaultCode, number]>([
     ['upstream_rate_limited', 5_000],
     ['no_channel_available', 10_000],
@@ -104,6 +109,7 @@ describe('ChannelHealth', () => {
     ['upstream_error', false, false],
     ['upstream_forbidden', false, false],
     ['no_channel_available', false, false],
+    ['connections_taken', false, false],
   ])('%s spares channels of the same model: %s, of the same credential: %s', (code, model, credential) => {
     const sharers = { credential: ['same-model', 'same-key'], model: ['same-model'] };
     health.failed('a', health.tryPass('a')!, new Fault(code, 'x'), sharers);

@@ -18,8 +18,13 @@ export interface Sharers {
   readonly model: readonly string[];
 }
 
-/** Faults of calls that ended without the provider's doing. */
-const TELLS_NOTHING: readonly FaultCode[] = ['client_closed', 'deadline_exceeded', 'internal_error'];
+/** Faults of calls that ended, or never began, without the provider's doing. */
+const TELLS_NOTHING: readonly FaultCode[] = [
+  'client_closed',
+  'deadline_exceeded',
+  'internal_error',
+  'connections_taken',
+];
 
 const ALONE: Sharers = { credential: [], model: [] };
 
