@@ -24,6 +24,7 @@ const check = (data: Partial<UsageEvent['data']>, charged?: bigint) => {
 
 const usage = { prompt: 1_000, cachedPrompt: 400, completion: 50, reasoning: 10 };
 const COST = priceOf(usage, PRICE);
+const OUTCOMES = ['completed', 'aborted', 'cut', 'failed', 'lost'] as const;
 
 describe('rerate', () => {
   it('finds no difference where the ledger took price × usage, whatever the usage', () => {
@@ -63,16 +64,29 @@ describe('rerate', () => {
   });
 
   it('explains what the charging rules lower, and names the flags', () => {
-    expect(check({ usage, cost: 0n, flags: ['uncharged'] })).toMatchObject({
-      rerated: 0n,
-      difference: { faults: [], charged: 0n, rerated: COST, flags: ['uncharged'] },
-    });
     for (const flag of ['clamped', 'overrun'])
       expect(check({ usage, cost: COST - 7n, flags: [flag] })).toMatchObject({
         rerated: COST - 7n,
         difference: { faults: [], rerated: COST },
       });
   });
+
+  // Guarantee: that nothing is charged follows from how the request ended, not from a flag that says so.
+  it.each(OUTCOMES.flatMap((outcome) => [true, false].map((stream) => ({ outcome, stream }))))(
+    'charges nothing only where the rules do: $outcome, stream $stream',
+    ({ outcome, stream }) => {
+      const free = outcome === 'failed' || (outcome !== 'completed' && !stream);
+      for (const flags of [[], ['uncharged'], ['clamped', 'uncharged']]) {
+        const unpaid = check({ usage, outcome, stream, flags, cost: 0n, means: { hold: COST, reach: null } });
+        expect(unpaid).toMatchObject({
+          rerated: free ? 0n : COST,
+          difference: { faults: free ? [] : ['cost'], charged: 0n, rerated: COST, flags },
+        });
+        const paid = check({ usage, outcome, stream, flags, cost: COST, means: { hold: COST, reach: null } });
+        expect(paid.difference?.faults ?? []).toEqual(free ? ['cost'] : []);
+      }
+    },
+  );
 
   // Guarantee: what a flag lowered is computed again from what bounded it, not believed.
   it('charges what its means bound, to the nano-dollar', () => {
@@ -108,7 +122,7 @@ describe('rerate', () => {
 
   it('lets no flag explain a charge above price × usage, nor a charge for a failed answer', () => {
     expect(check({ usage, cost: COST + 1n, flags: ['overrun'] }).difference?.faults).toEqual(['cost']);
-    expect(check({ usage, cost: 1n, flags: ['uncharged'] }).difference?.faults).toEqual(['cost']);
+    expect(check({ usage, cost: 1n, outcome: 'failed' }).difference?.faults).toEqual(['cost']);
     expect(check({ usage, cost: COST - 1n, flags: ['estimated'] }).difference?.faults).toEqual(['cost']);
   });
 

@@ -26,8 +26,8 @@ const LOWERING = ['clamped', 'overrun'];
 
 /**
  * Prices one charge again from the catalog snapshot that its event names. The ledger must have taken what the event
- * states, and the event must state price × usage, to the nano-dollar; except that an answer with an error status is
- * free (`uncharged`), that impossible usage (`clamped`) costs the hold at most, and that what credit did not reach to
+ * states, and the event must state price × usage, to the nano-dollar; except that nothing is charged where the client got
+ * nothing that it can use (see `isFree`), that impossible usage (`clamped`) costs the hold at most, and that what credit did not reach to
  * (`overrun`) is not charged.
  */
 export const rerate = (charge: RatedCharge, snapshot: CatalogIndex | undefined): Rerating => {
@@ -60,10 +60,18 @@ const samePrice = (a: TokenPrice, b: TokenPrice): boolean =>
  * The charging rules once more, for usage that costs this much in full. Events of before `means` was said can only be
  * believed: any lower cost is explained by their flags.
  */
-const dueOf = (full: Nano, { flags, means, cost: stated }: UsageEvent['data']): Nano => {
-  if (flags.includes('uncharged')) return 0n;
+const dueOf = (full: Nano, data: UsageEvent['data']): Nano => {
+  const { flags, means, cost: stated } = data;
+  if (isFree(data)) return 0n;
   if (!LOWERING.some((flag) => flags.includes(flag))) return full;
   if (means === undefined) return stated >= 0n ? minNano(full, stated) : full;
   const most = flags.includes('overrun') ? maxNano(means.hold, means.reach ?? means.hold) : means.hold;
   return minNano(full, most);
 };
+
+/**
+ * The rule of the charges that are nothing, whatever the usage: the request failed, or its answer is not a stream and did
+ * not come whole. This is the only place that excuses a charge; the flag `uncharged` says so and proves nothing.
+ */
+const isFree = ({ outcome, stream }: UsageEvent['data']): boolean =>
+  outcome === 'failed' || (!stream && outcome !== 'completed');
