@@ -26,8 +26,8 @@ export class BillingUsage implements Endpoint {
   ) {}
 
   async handle(request: AuthenticatedRequest, reply: FastifyReply): Promise<void> {
-    const range = usageRange(request.raw.query as Record<string, unknown>, this.clock.nowMs());
     const account = await this.reads.read(request);
+    const range = usageRange(request.raw.query as Record<string, unknown>, this.clock.nowMs());
     const { accountId, keyId } = request.principal;
     const key = account.keyBudget === null ? null : keyId;
     const answer: BillingUsageAnswer = {
