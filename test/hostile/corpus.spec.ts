@@ -117,6 +117,28 @@ describe('hostile input', () => {
       expect(await ask(notWorking)).toEqual({ ...first, lookUps: 0 });
   });
 
+  it('C 48: says the same of a key that was revoked since it was used, and counts it', async () => {
+    const used = await rig.newAccount();
+    const lines = forwardedFor();
+    const ask = async (key: string, members: object = {}, path = CHAT) => {
+      const sent = JSON.stringify({ ...rightChat, ...members });
+      const { answers } = await exchange(rig.port, [request({ key, lines, path, body: sent })]);
+      const { status, headers, body: text } = answers[0]!;
+      const fixed = [...headers].filter(
+        ([name]) => !VARYING.test(name) && !/-(?:remaining|reset)/.test(name),
+      );
+      return { answer: { status, fixed, text }, remaining: Number(headers.get('x-ratelimit-remaining')) };
+    };
+    expect((await ask(used.apiKey)).answer.status).toBe(200);
+    await rig.revoke(used.keyId);
+    const unknown = await ask(rig.actors.unknownKey);
+    expect(unknown).toMatchObject({ answer: { status: 401 }, remaining: 59 });
+    const nowhere = await ask(rig.actors.unknownKey, {}, '/v1/nowhere');
+    expect(await ask(used.apiKey, {}, '/v1/nowhere')).toEqual(nowhere);
+    expect(await ask(used.apiKey, { temperature: 9 })).toEqual({ ...unknown, remaining: 58 });
+    expect(await ask(used.apiKey)).toEqual({ ...unknown, remaining: 57 });
+  });
+
   const checkAnswer = (answer: RawAnswer | undefined, expected: Expected): void => {
     expect(answer?.status).toBe(expected.status);
     const { headers, body: text } = answer!;

@@ -38,6 +38,8 @@ export interface HostileRig {
   /** Account of `actors.key`. */
   readonly accountId: string;
   newAccount(options?: AccountOptions): Promise<Created>;
+  /** Revokes a key that may be in use. */
+  revoke(keyId: string): Promise<void>;
   /** Further keys of the account of `actors.key`. */
   newKeys(count: number): Promise<readonly string[]>;
   /** Calls that came to the simulator so far. */
@@ -104,6 +106,8 @@ export const startHostileRig = async (env: Readonly<Record<string, string>> = {}
     return apiKey;
   };
 
+  const revoke = async (keyId: string): Promise<void> => void (await cli('key', 'revoke', '--key', keyId));
+
   const newKey = async (accountId: string): Promise<string> => {
     const { operatorToken } = JSON.parse(readFileSync(join(dir.path, 'host.json'), 'utf8')) as RunFile;
     const answer = await fetch(`${opsUrl}/operator/v1/accounts/${accountId}/keys`, {
@@ -124,7 +128,7 @@ export const startHostileRig = async (env: Readonly<Record<string, string>> = {}
     'qwen3.5-flash',
   );
   const revoked = await cli<Created>('key', 'create', '--account', main.accountId);
-  await cli('key', 'revoke', '--key', revoked.keyId);
+  await revoke(revoked.keyId);
   const expired = await newAccount();
   await database.pool.query(`UPDATE api_key SET expires_at = now() - interval '1 day' WHERE id = $1`, [
     expired.keyId,
@@ -149,6 +153,7 @@ export const startHostileRig = async (env: Readonly<Record<string, string>> = {}
       unverifiedKey: await withStatus('unverified'),
     },
     newAccount,
+    revoke,
     newKeys: async (count) => {
       const keys: string[] = [];
       while (keys.length < count) keys.push(await newKey(main.accountId));

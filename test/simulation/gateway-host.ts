@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { CatalogIndex, type AuthPort } from '@tunan/contracts';
-import { Inference, OpenExchanges, Principals } from '@tunan/ingress/testing';
+import { Inference, OpenExchanges } from '@tunan/ingress/testing';
 import { createLogger } from '@tunan/service-kit';
 import type { ClientConnection } from './client-connection.js';
 import { SNAPSHOTS } from './database.js';
@@ -29,7 +29,6 @@ export class GatewayHost {
     this.#inference = new Inference(
       auth,
       new SimulatedProvider(process, storyOf),
-      new Principals(auth, process, 10),
       this.#exchanges,
       process,
       SILENT,

@@ -48,9 +48,9 @@ export const ingressModule = (context: ServiceContext<typeof ingressConfig>): Dy
     { provide: OpenExchanges, useFactory: () => new OpenExchanges(clock) },
     {
       provide: Inference,
-      useFactory: (auth: AuthPort, router: ExchangeHandler, principals: Principals, open: OpenExchanges) =>
-        new Inference(auth, router, principals, open, clock, logger, times),
-      inject: [AuthPort, ExchangeHandler, Principals, OpenExchanges],
+      useFactory: (auth: AuthPort, router: ExchangeHandler, open: OpenExchanges) =>
+        new Inference(auth, router, open, clock, logger, times),
+      inject: [AuthPort, ExchangeHandler, OpenExchanges],
     },
     {
       provide: Refusals,

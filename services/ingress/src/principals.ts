@@ -65,7 +65,7 @@ export class Principals {
     return (this.#reading.get(digest) ?? this.#look(digest, isSuspect())).then(orInvalid);
   }
 
-  /** Forgets a key that admission found revoked. */
+  /** Forgets a key that was found revoked. */
   forget(key: string): void {
     this.#known.delete(apiKeyDigest(key));
   }

@@ -64,6 +64,8 @@ const CLIENT_REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 /** No URL is longer: the header section ends at 16 KiB. */
 const ID_CHARS_MAX = 16_384;
 const METHODS = ['GET', 'POST'] as const;
+/** What is wrong with these is when they come: an idempotency key that is in use, a limit, what it was used for. */
+const NOT_MALFORMED: ReadonlySet<number> = new Set([409, 422, 429]);
 
 /**
  * The public HTTP surface: a bare Fastify instance whose parser, errors and not-found answers are ours. Path, method
@@ -245,13 +247,24 @@ export class PublicApi {
     if (fault.code === 'internal_error')
       this.logger.error({ requestId, err: fault.cause ?? fault }, fault.message);
     if (fault.spec.owner !== 'client') return this.#refuse({ fault, headers: {} }, request, reply);
-    if (principal === undefined || fault.spec.status === 401)
-      return this.#refuse(this.refusals.stranger(fault, this.#address(request)), request, reply);
+    const { status } = fault.spec;
+    if (principal === undefined || status === 401) return this.#refuseStranger(fault, request, reply);
     // A read was counted when it was made.
-    const countedAs = request.method === 'GET' && !request.is404 ? 'nothing' : 'malformed';
-    void this.refusals
-      .known(fault, principal, countedAs)
-      .then((refusal) => this.#refuse(refusal, request, reply));
+    const isRead = request.method === 'GET' && !request.is404;
+    const countedAs = isRead || NOT_MALFORMED.has(status) ? 'nothing' : 'malformed';
+    void this.refusals.known(fault, principal, countedAs, isRead).then((refusal) => {
+      // That a path does not exist is said to anybody.
+      if (refusal.fault.spec.status === 401)
+        this.#refuseStranger(request.is404 ? fault : refusal.fault, request, reply);
+      else this.#refuse(refusal, request, reply);
+    });
+  }
+
+  /** Refuses a request without a working key. One whose key worked until now is told, and counted, like any other. */
+  #refuseStranger(fault: Fault, request: FastifyRequest, reply: FastifyReply): void {
+    const { apiKey, principal } = this.#context(request);
+    if (principal !== undefined) this.principals.forget(apiKey);
+    this.#refuse(this.refusals.stranger(fault, this.#address(request)), request, reply);
   }
 
   /** Where a request comes from, as far as that can be believed. */

@@ -38,8 +38,10 @@ export class Refusals {
    * The refusal of a request whose key is known. What stands before it in the order of denials is answered instead:
    * a key that was revoked meanwhile, an account that may not call, and too many malformed requests. Where the
    * account's state can't be told the fault stands, without headers that would be invented.
+   * @param isRead accounts that may not call may still read about themselves
+   * @returns `invalid_api_key` without headers if the key works no longer: the rest is for {@link stranger}
    */
-  async known(fault: Fault, principal: Principal, countedAs: CountedAs): Promise<Refusal> {
+  async known(fault: Fault, principal: Principal, countedAs: CountedAs, isRead: boolean): Promise<Refusal> {
     const { accountId, keyId } = principal;
     let account: InspectReply;
     try {
@@ -48,19 +50,19 @@ export class Refusals {
       return { fault, headers: {} };
     }
     if (account.outcome === 'cold') return { fault, headers: {} };
+    if (!account.keyActive) return { fault: invalidApiKey(), headers: {} };
     const headers = limitHeaders(account.limits, this.clock.nowMs());
-    return { fault: firstDenial(account, countedAs) ?? fault, headers };
+    return { fault: firstDenial(account, countedAs, isRead) ?? fault, headers };
   }
 }
 
 const firstDenial = (
   account: Extract<InspectReply, { outcome: 'known' }>,
   countedAs: CountedAs,
+  isRead: boolean,
 ): Fault | undefined => {
-  if (!account.keyActive) return invalidApiKey();
-  if (countedAs !== 'malformed') return undefined;
-  const status = statusFault(account.profile.status);
-  if (status !== undefined) return status;
+  const status = isRead ? undefined : statusFault(account.profile.status);
+  if (status !== undefined || countedAs !== 'malformed') return status;
   return account.retryAfterMs === null ? undefined : limited('malformed requests', account.retryAfterMs);
 };
 

@@ -16,7 +16,6 @@ import { answerTimes, type ClientTimeouts } from '../domain/client-timeouts.js';
 import { aliasHeader } from '../domain/alias-header.js';
 import { denialFault } from '../domain/denial.js';
 import { limitHeaders } from '../domain/limit-headers.js';
-import type { Principals } from '../principals.js';
 import { Admission, type Denied, type Granted } from './admission.js';
 import { IdempotentCall, type IdempotencyMark, type KeyedRequest, type Replay } from './idempotency.js';
 import { LookupLimit } from './lookup-limit.js';
@@ -71,7 +70,6 @@ export class Inference {
   constructor(
     private readonly auth: AuthPort,
     private readonly router: ExchangeHandler,
-    private readonly principals: Principals,
     private readonly exchanges: OpenExchanges,
     private readonly clock: Clock,
     private readonly logger: Logger,
@@ -159,10 +157,7 @@ export class Inference {
 
   #deny(request: InferenceRequest, denied: Denied, response: ServerResponse): void {
     const fault = denialFault(denied, request.model.id);
-    if (fault.code === 'invalid_api_key') {
-      this.principals.forget(request.apiKey);
-      throw fault;
-    }
+    if (fault.code === 'invalid_api_key') throw fault;
     sendFault(response, fault, this.#commonHeaders(request, denied.limits));
   }
 

@@ -12,7 +12,6 @@ import { TestClock } from '@tunan/kernel/testing';
 import { createLogger } from '@tunan/service-kit';
 import { Inference, type InferenceRequest } from '../chat/inference.js';
 import { OpenExchanges } from '../chat/open-exchanges.js';
-import { Principals } from '../principals.js';
 import { FakeAuth } from './fake-auth.js';
 import { ScriptedRouter } from './scripted-router.js';
 
@@ -39,8 +38,7 @@ export class InferenceRig {
     const logger = createLogger('silent');
     const { auth, router, clock, exchanges } = this;
     const times = { keepAliveMs: KEEP_ALIVE_MS, writeStallMs: WRITE_STALL_MS, exchangeMsMax: 600_000 };
-    const principals = new Principals(auth, clock, 10);
-    const inference = new Inference(auth, router, principals, exchanges, clock, logger, times);
+    const inference = new Inference(auth, router, exchanges, clock, logger, times);
     this.#server = createServer((_request, response) => {
       this.answer = response;
       inference.run(this.#request(), response).catch((error: unknown) => {
