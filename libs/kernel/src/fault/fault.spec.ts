@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { errorBody, errorHeaders } from './error-body.js';
 import { FAULTS, type FaultCode } from './faults.js';
-import { Fault } from './fault.js';
+import { Fault, shownName } from './fault.js';
 
 const codes = Object.keys(FAULTS) as FaultCode[];
 
@@ -80,6 +80,18 @@ describe('Fault', () => {
       },
     });
     expect(JSON.stringify(fault.toWire())).not.toContain('sk-1');
+  });
+
+  // Guarantee: whatever a client sends, it does not come back, nor into a log, by the megabyte.
+  it('shows little of what a client has made as large as a body', () => {
+    const name = '字'.repeat(1_000_000);
+    const { message, publicMessage, param } = new Fault('invalid_value', `'${name}' is wrong.`, {
+      param: name,
+    });
+    expect([message.length, publicMessage.length, param!.length]).toEqual([4_000, 4_000, 200]);
+    expect(shownName(name)).toBe(param);
+    expect(shownName('x'.repeat(200))).toBe('x'.repeat(200));
+    expect(shownName('💥'.repeat(200)).isWellFormed()).toBe(true);
   });
 
   it('shows code 402 as a number, as documented', () => {

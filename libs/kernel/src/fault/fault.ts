@@ -1,5 +1,16 @@
 import { FAULTS, isFaultCode, type FaultCode, type FaultSpec } from './faults.js';
 
+/** Longest name of a client's making that is shown to it. */
+const NAME_CHARS_SHOWN = 200;
+/** Longest message: the last resort against an answer, or a log, as large as the body that was refused. */
+const MESSAGE_CHARS_MAX = 4_000;
+
+/** A name of a client's making as a message may show it: cut, because it may be as large as a body. */
+export const shownName = (name: string): string => cut(name, NAME_CHARS_SHOWN);
+
+const cut = (text: string, charsMax: number): string =>
+  text.length <= charsMax ? text : `${text.slice(0, charsMax - 1).toWellFormed()}…`;
+
 /** Optional facts of a {@link Fault}. */
 export interface FaultOptions {
   /** For logs only: may name providers, hosts and causes. */
@@ -22,27 +33,31 @@ export interface FaultWire {
 }
 
 /**
- * A failure with two audiences: `publicMessage` may be shown to the caller, `message` is for us.
+ * A failure with two audiences: `publicMessage` may be shown to the caller, `message` is for us. What is shown has a bound:
+ * 4,000 characters, and 200 of `param`.
  * A denial (limit, credit) is a value, not a Fault, until the edge turns it into an answer.
  */
 export class Fault extends Error {
+  readonly publicMessage: string;
   readonly param: string | undefined;
   readonly retryAfterMs: number | undefined;
   readonly #shouldRetry: boolean | undefined;
 
   constructor(
     readonly code: FaultCode,
-    readonly publicMessage: string,
+    publicMessage: string,
     options: FaultOptions = {},
   ) {
     // A client's own faults are answers and no defects: nobody reads where they were made, and to find that out costs
     // more than the rest of a refusal.
     const { stackTraceLimit } = Error;
     if (FAULTS[code].owner === 'client') Error.stackTraceLimit = 0;
-    super(options.internal ?? publicMessage, { cause: options.cause });
+    const shown = cut(publicMessage, MESSAGE_CHARS_MAX);
+    super(options.internal ?? shown, { cause: options.cause });
     Error.stackTraceLimit = stackTraceLimit;
     this.name = 'Fault';
-    this.param = options.param;
+    this.publicMessage = shown;
+    this.param = options.param === undefined ? undefined : shownName(options.param);
     this.retryAfterMs = options.retryAfterMs;
     this.#shouldRetry = options.shouldRetry;
   }

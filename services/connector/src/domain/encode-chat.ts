@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ChatRequest } from '@tunan/contracts';
-import { Fault } from '@tunan/kernel';
+import { Fault, shownName } from '@tunan/kernel';
 import { capabilitiesOf, judgeChat, sentValue, type Capabilities } from '@tunan/llm';
 import type { AnswerCheck } from './answer-check.js';
 import type { ChatCall, Dialect } from './dialect.js';
@@ -109,9 +109,13 @@ const judge = (request: ChatRequest, capabilities: Capabilities, strict: boolean
   const { refused, adapted, firstAdapted } = judgeChat(capabilities, request);
   const param = refused ?? (strict ? firstAdapted : undefined);
   if (param !== undefined)
-    throw new Fault('unsupported_parameter', `'${param}' is not supported by the model '${request.model}'.`, {
-      param,
-    });
+    throw new Fault(
+      'unsupported_parameter',
+      `'${shownName(param)}' is not supported by the model '${request.model}'.`,
+      {
+        param,
+      },
+    );
   return adapted.length === 0 ? undefined : adapted.join(', ');
 };
 

@@ -97,6 +97,13 @@ describe('checkSupport', () => {
     else expect(strict).toMatchObject({ code: 'unsupported_parameter', param });
   });
 
+  it('names a member that is as large as a body only by its beginning', () => {
+    const { message, param } = refusalOf('minimax-m3', { ['whim'.repeat(1_000_000)]: 1 }, true)!;
+    expect(param).toMatch(/^(?:whim)+w?h?i?…$/);
+    expect(message).toContain("…' can't be honoured as given by the model 'minimax-m3'");
+    expect(message.length).toBeLessThan(500);
+  });
+
   it('refuses a schema that can not be used, on every model', () => {
     for (const { id, kind, capabilities } of CATALOG.catalog.models) {
       if (kind !== 'chat' || !capabilities.includes('json_schema')) continue;

@@ -1,5 +1,5 @@
 import type { CatalogIndex, CatalogModel, ChatRequest } from '@tunan/contracts';
-import { Fault } from '@tunan/kernel';
+import { Fault, shownName } from '@tunan/kernel';
 import { capabilitiesOf, checkSchema, judgeChat, SchemaError } from '@tunan/llm';
 import { invalidValue } from './parameter-faults.js';
 
@@ -37,7 +37,7 @@ const checkParameters = (
     else if (strict && firstAdapted !== undefined)
       fault ??= unsupported(
         firstAdapted,
-        `'${firstAdapted}' can't be honoured as given by the model '${model.id}'; x-tunan-strict-params asks for that.`,
+        `'${shownName(firstAdapted)}' can't be honoured as given by the model '${model.id}'; x-tunan-strict-params asks for that.`,
       );
     else return;
   }

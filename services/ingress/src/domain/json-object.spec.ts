@@ -77,6 +77,12 @@ describe('parseJsonObject', () => {
     });
   });
 
+  it('names it only by its beginning if it is as large as a body', () => {
+    const name = 'n'.repeat(1_000_000);
+    const { param, publicMessage } = refusal(`{"${name}":{"a":"\\u0000"}}`) as Fault;
+    expect([param!.length, publicMessage!.length < 500]).toEqual([200, true]);
+  });
+
   it('takes what is as deep, as full and as long as allowed, and nothing beyond', () => {
     const nested = (levels: number): string => `{"a":${'['.repeat(levels - 1)}${']'.repeat(levels - 1)}}`;
     const members = (count: number): string =>

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { Fault } from '@tunan/kernel';
+import { Fault, shownName } from '@tunan/kernel';
 import { measureJson } from './json-measure.js';
 
 const NUL = '\u0000';
@@ -77,13 +77,13 @@ const prototypeMember = (): Fault =>
 const refuseNul = (value: unknown, path: string): void => {
   if (typeof value === 'string') {
     if (value.includes(NUL))
-      throw new Fault('invalid_value', `'${path}' contains a NUL character.`, { param: path });
+      throw new Fault('invalid_value', `'${shownName(path)}' contains a NUL character.`, { param: path });
   } else if (Array.isArray(value)) {
     value.forEach((item, index) => refuseNul(item, `${path}[${index}]`));
   } else if (typeof value === 'object' && value !== null) {
     for (const [key, child] of Object.entries(value)) {
       if (key.includes(NUL)) throw invalidJson('The name of a member contains a NUL character.');
-      refuseNul(child, path === '' ? key : `${path}.${key}`);
+      refuseNul(child, path === '' ? shownName(key) : `${path}.${shownName(key)}`);
     }
   }
 };
