@@ -1,7 +1,15 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { TestClock } from '@tunan/kernel/testing';
 import { StoreReconciliation } from './store-reconciliation.js';
-import { ACCOUNT, aHold, aLedger, anAdmission, aPublication, aSettlement } from './store/testing/builders.js';
+import {
+  ACCOUNT,
+  KEY,
+  aHold,
+  aLedger,
+  anAdmission,
+  aPublication,
+  aSettlement,
+} from './store/testing/builders.js';
 import { MemoryAdmissionStore } from './store/testing/memory-admission-store.js';
 import { heat } from './store/testing/store-harness.js';
 import { anAccountRecord, MemoryAccountSource } from './testing/memory-account-source.js';
@@ -26,7 +34,7 @@ describe('StoreReconciliation', () => {
       pendingMs: 60_000,
       holdMs: 900_000,
     });
-    await heat(store);
+    await heat(store, { ledger: aLedger({ spentByKey: { [KEY]: 0n } }) });
     source.put();
   });
 
@@ -46,12 +54,22 @@ describe('StoreReconciliation', () => {
     expect(await reconciliation.run()).toEqual(NOTHING);
   });
 
-  it('counts a balance that is not the ledger’s of the same version, until it is again', async () => {
-    source.put(anAccountRecord({ ledger: aLedger({ balance: aLedger().balance - 1n }) }));
+  it.each([
+    { balance: aLedger().balance - 1n },
+    { spent: 1n },
+    { requests: 1 },
+    { spentByKey: { [KEY]: 1n, key_2: 0n } },
+  ])('counts a figure that is not the ledger’s of the same version, until it is again: %p', async (wrong) => {
+    source.put(anAccountRecord({ ledger: aLedger({ spentByKey: { [KEY]: 0n }, ...wrong }) }));
     expect(await reconciliation.run()).toEqual({ ...NOTHING, balances: 1 });
     expect(await reconciliation.run()).toEqual({ ...NOTHING, balances: 1 });
     expect(logged).toHaveLength(1);
     source.put();
+    expect(await reconciliation.run()).toEqual(NOTHING);
+  });
+
+  it('misses no key that only one of the two names', async () => {
+    source.put(anAccountRecord({ ledger: aLedger({ spentByKey: { key_new: 5n } }) }));
     expect(await reconciliation.run()).toEqual(NOTHING);
   });
 

@@ -1,3 +1,4 @@
+import type { LedgerState } from '@tunan/contracts';
 import type { Logger } from '@tunan/service-kit';
 import type { AccountSource } from './ports/account-source.js';
 import type { AdmissionStore } from './store/admission-store.js';
@@ -14,7 +15,7 @@ export interface ReconciliationBounds {
 
 /** What was found wrong, by check. Zero is the only good figure. */
 export interface StoreDifferences {
-  /** Accounts, of all looked at since the start, whose balance here is not the ledger's of the same version. */
+  /** Accounts, of all looked at since the start, whose balance, charges or requests are not the ledger's of that version. */
   readonly balances: number;
   /** Charges whose event was delivered and is not in Postgres: put aside there, or lost. */
   readonly events: number;
@@ -38,7 +39,7 @@ export class StoreReconciliation {
   constructor(
     private readonly store: Pick<
       AdmissionStore,
-      'accountIds' | 'balancesOf' | 'deliveredPending' | 'agedHolds'
+      'accountIds' | 'ledgersOf' | 'deliveredPending' | 'agedHolds'
     >,
     private readonly source: Pick<AccountSource, 'read'>,
     private readonly logger: Pick<Logger, 'error'>,
@@ -69,21 +70,21 @@ export class StoreReconciliation {
 
   async #comparePart(accountIds: readonly string[]): Promise<void> {
     // The store first: Postgres may be ahead of what was read, never behind.
-    const balances = await this.store.balancesOf(accountIds);
+    const stored = await this.store.ledgersOf(accountIds);
     const records = await this.source.read(accountIds, []);
     const ledgers = new Map(records.map(({ accountId, ledger }) => [accountId, ledger]));
-    for (const { accountId, version, balance } of balances) {
+    for (const { accountId, ledger: own } of stored) {
       const ledger = ledgers.get(accountId);
       const drifts =
         ledger === undefined ||
-        ledger.version < version ||
-        (ledger.version === version && ledger.balance !== balance);
+        ledger.version < own.version ||
+        (ledger.version === own.version && !isSame(own, ledger));
       if (!drifts) this.#drifting.delete(accountId);
       else if (!this.#drifting.has(accountId) && this.#drifting.size < DIFFERENCES_MAX) {
         this.#drifting.add(accountId);
         this.logger.error(
-          { accountId, version, ledgerVersion: ledger?.version, balance: `${balance}` },
-          'the balance in the store is not the ledger’s',
+          { accountId, store: factsOf(own), ledger: ledger && factsOf(ledger) },
+          'what the store has of an account is not the ledger’s',
         );
       }
     }
@@ -110,3 +111,18 @@ export class StoreReconciliation {
     return missing;
   }
 }
+
+/** The same figures. Each of the two may leave out a key: Postgres a revoked one, the store one without a cap. */
+const isSame = (own: LedgerState, ledger: LedgerState): boolean =>
+  own.balance === ledger.balance &&
+  own.spent === ledger.spent &&
+  own.requests === ledger.requests &&
+  Object.entries(own.spentByKey).every(([keyId, spent]) => (ledger.spentByKey[keyId] ?? spent) === spent);
+
+/** For the log, in which an account may have any number of keys. */
+const factsOf = ({ version, balance, spent, requests }: LedgerState): object => ({
+  version,
+  requests,
+  balance: String(balance),
+  spent: String(spent),
+});

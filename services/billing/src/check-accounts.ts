@@ -11,7 +11,7 @@ export interface AccountBounds {
 }
 
 /**
- * Compares the figures of accounts with the sums of their transfers. Most accounts have few: these are summed by the
+ * Compares the figures of accounts and their keys with the sums of transfers and days. Most accounts have few: these are summed by the
  * page. What a longer history has beyond its share of a page is summed part by part, however long it is.
  */
 export class CheckAccounts implements Check, Inspected {
@@ -70,7 +70,7 @@ export class CheckAccounts implements Check, Inspected {
 
   /** Adds the next part of a long history. A part has a fixed size: one that fails is not worth a second try. */
   async #goOn(sums: AccountSums): Promise<void> {
-    const { accountId, next: afterSeq, transferred, charged } = sums;
+    const { accountId, next: afterSeq, transferred, promoTransferred, charged } = sums;
     let part: AccountSums;
     try {
       part = await this.books.moreSums(accountId, afterSeq!, this.bounds.transfers);
@@ -84,6 +84,7 @@ export class CheckAccounts implements Check, Inspected {
     const whole = {
       ...part,
       transferred: transferred + part.transferred,
+      promoTransferred: promoTransferred + part.promoTransferred,
       charged: charged + part.charged,
     };
     if (whole.next !== null) this.#unfinished[0] = whole;
@@ -97,12 +98,17 @@ export class CheckAccounts implements Check, Inspected {
     this.#failures.delete(sums.accountId);
     if (isBalanced(sums)) this.#differences.delete(sums.accountId);
     else if (this.#differences.add(sums.accountId))
-      this.logger.error(textOf(sums), 'the figures of an account are not the sums of its transfers');
+      this.logger.error(textOf(sums), 'the figures of an account are not the sums of its transfers and days');
   }
 }
 
-const isBalanced = ({ balance, spent, transferred, charged, byDay }: AccountSums): boolean =>
-  balance === transferred && spent === charged && spent === byDay;
+const isBalanced = (sums: AccountSums): boolean =>
+  sums.balance === sums.transferred &&
+  sums.promo === sums.promoTransferred &&
+  sums.spent === sums.charged &&
+  sums.spent === sums.byDay &&
+  sums.requests === sums.requestsByDay &&
+  sums.wrongKey === null;
 
 const textOf = ({ next: _, ...sums }: AccountSums): Record<string, string> =>
   Object.fromEntries(Object.entries(sums).map(([name, value]) => [name, String(value)]));

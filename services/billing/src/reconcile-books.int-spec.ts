@@ -23,6 +23,12 @@ const PRICE = { input: 200_000_000n, cachedInput: 20_000_000n, output: 400_000_0
 const SOLD: Nano = 120n * 200n + 340n * 400n;
 const COST: Nano = 120n * 150n + 340n * 600n;
 
+const asLost = (event: UsageEvent): UsageEvent => ({
+  ...event,
+  id: `${event.data.requestId}:lost`,
+  data: { ...event.data, kind: 'lost', outcome: 'lost' },
+});
+
 describe('reconciliation of the books', () => {
   let database: TestDatabase;
   let deliver: DeliverUsage;
@@ -57,8 +63,17 @@ describe('reconciliation of the books', () => {
   }, 60_000);
   afterAll(() => database.drop(), 60_000);
 
+  const keyOf = (accountId: string): string => `key-${accountId}`;
+  const open = async (accountId: string): Promise<string> => {
+    await insertAccount(database.pool, accountId, [
+      { keyId: keyOf(accountId), capped: true },
+      { keyId: `unused-${accountId}`, capped: true },
+    ]);
+    return accountId;
+  };
+
   const eventOf = (accountId: string): UsageEvent => {
-    const event = usageEventOf({ accountId, cost: SOLD });
+    const event = usageEventOf({ accountId, keyId: keyOf(accountId), cost: SOLD });
     return { ...event, data: { ...event.data, catalogVersion, price: PRICE, channel: 'main' } };
   };
 
@@ -77,25 +92,39 @@ describe('reconciliation of the books', () => {
   };
 
   it('finds nothing in books that are right, and every planted difference until it is mended', async () => {
+    const planted = [
+      'UPDATE account SET spent_nano = spent_nano + 1 WHERE id = $1',
+      'UPDATE account SET promo_nano = promo_nano + 1 WHERE id = $1',
+      'UPDATE account SET request_count = request_count + 1 WHERE id = $1',
+      'UPDATE usage_day SET cost_nano = cost_nano + 1 WHERE account_id = $1',
+      'UPDATE usage_day SET request_count = request_count + 1 WHERE account_id = $1',
+      'UPDATE api_key SET spent_nano = 0 WHERE account_id = $1',
+      `UPDATE api_key SET spent_nano = 1 WHERE id = 'unused-' || $1`,
+      'UPDATE account SET balance_nano = balance_nano + 1 WHERE id = $1',
+    ];
     const accounts: string[] = [];
-    for (let index = 0; index < 5; index += 1) {
-      const accountId = `acc_${uuidv7()}`;
+    for (let count = 0; count < planted.length; count += 1) {
+      const accountId = await open(`acc_${uuidv7()}`);
       accounts.push(accountId);
-      await insertAccount(database.pool, accountId);
+      await post.post({ eventId: `give-${accountId}`, accountId, kind: 'grant', amount: SOLD / 2n });
       await post.post({ eventId: `pay-${accountId}`, accountId, kind: 'topup', amount: 1_000_000n });
-      await deliver.deliver([eventOf(accountId), eventOf(accountId)]);
+      const [fresh, lost] = [eventOf(accountId), eventOf(accountId)];
+      // A final event that costs less than its lost one gives credit, charges of the key and the request back.
+      await deliver.deliver([fresh, asLost(lost)]);
+      await deliver.deliver([{ ...lost, data: { ...lost.data, outcome: 'failed', cost: 0n } }]);
     }
-    expect(await runAll()).toMatchObject({ books: 0, rating: 0, clearing: 5_000_000n });
+    const clearing = BigInt(planted.length) * 1_000_000n;
+    expect(await runAll()).toMatchObject({ books: 0, rating: 0, clearing });
 
-    const [first, second, third] = accounts;
-    await tamper('UPDATE account SET balance_nano = balance_nano + 1 WHERE id = $1', first);
-    await tamper('UPDATE account SET spent_nano = spent_nano + 1 WHERE id = $1', second);
-    await tamper('UPDATE usage_day SET cost_nano = cost_nano + 1 WHERE account_id = $1', third);
-    expect(await runAll()).toMatchObject({ books: 3, rating: 0 });
-    await tamper('UPDATE account SET balance_nano = balance_nano - 1 WHERE id = $1', first);
-    expect(await runAll()).toMatchObject({ books: 2 });
+    for (const [index, accountId] of accounts.entries()) {
+      await tamper(planted[index]!, accountId);
+      expect(await runAll()).toMatchObject({ books: index + 1, rating: 0 });
+    }
+    const mended = accounts.pop();
+    await tamper('UPDATE account SET balance_nano = balance_nano - 1 WHERE id = $1', mended);
+    expect(await runAll()).toMatchObject({ books: accounts.length });
 
-    const event = eventOf(third!);
+    const event = eventOf(mended!);
     await deliver.deliver([event]);
     await tamper(
       `UPDATE usage_event SET event = jsonb_set(event, '{data,cost}', '"1"') WHERE event_id = $1`,
@@ -106,8 +135,7 @@ describe('reconciliation of the books', () => {
 
   it('sums a history part by part while it grows, and finds a difference anywhere in it', async () => {
     const { books } = await runAll();
-    const accountId = `acc_${uuidv7()}`;
-    await insertAccount(database.pool, accountId);
+    const accountId = await open(`acc_${uuidv7()}`);
     await post.post({ eventId: `pay-${accountId}`, accountId, kind: 'topup', amount: 100n * SOLD });
     let delivered = false;
     const delivering = (async () => {
@@ -135,7 +163,7 @@ describe('reconciliation of the books', () => {
   it('counts an account and a charge that can’t be checked, and checks all others', async () => {
     const { books, rating } = await runAll();
     const accounts = [`acc_0${uuidv7()}`, `acc_1${uuidv7()}`];
-    for (const accountId of accounts) await insertAccount(database.pool, accountId);
+    for (const accountId of accounts) await open(accountId);
     const [broken, behind] = accounts;
     const [first, second] = [eventOf(broken!), eventOf(behind!)];
     await deliver.deliver([first]);
@@ -166,12 +194,13 @@ describe('reconciliation of the books', () => {
 
   it('adds up what the usage of a provider was sold for and cost', async () => {
     const { rated } = await runAll();
-    const { rows } = await database.pool.query<{ count: number; newest: string }>(
-      'SELECT count(*)::int AS count, max(request_id) AS newest FROM usage_event',
+    const { rows } = await database.pool.query<{ sold: bigint; served: bigint; newest: string }>(
+      `SELECT count(*) FILTER (WHERE cost_nano > 0) AS sold, count(*) AS served, max(request_id) AS newest
+       FROM usage_event WHERE kind = 'final'`,
     );
-    const events = BigInt(rows[0]!.count);
+    const { sold, served } = rows[0]!;
     expect(rated).toEqual({
-      margins: new Map([['deepseek', { charged: events * SOLD, cost: events * COST }]]),
+      margins: new Map([['deepseek', { charged: sold * SOLD, cost: served * COST }]]),
       throughMs: uuidv7TimeMs(rows[0]!.newest),
     });
   });

@@ -27,7 +27,7 @@ import type {
   Settlement,
   SettlementResult,
   StoreStats,
-  StoredBalance,
+  StoredLedger,
 } from './operations.js';
 import { RequestBook, type Changes } from './request-book.js';
 import {
@@ -353,10 +353,10 @@ export class AdmissionState {
     return aged;
   }
 
-  balancesOf(accountIds: readonly string[]): StoredBalance[] {
+  ledgersOf(accountIds: readonly string[]): StoredLedger[] {
     return accountIds.flatMap((accountId) => {
       const ledger = this.#book.accounts.get(accountId)?.ledger;
-      return ledger === undefined ? [] : [{ accountId, version: ledger.version, balance: ledger.balance }];
+      return ledger === undefined ? [] : [{ accountId, ledger }];
     });
   }
 

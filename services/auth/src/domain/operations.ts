@@ -1,4 +1,4 @@
-import type { AccountProfile, Hold, Limits } from '@tunan/contracts';
+import type { AccountProfile, Hold, LedgerState, Limits } from '@tunan/contracts';
 import type { Nano } from '@tunan/kernel';
 import type { Charge } from './charge.js';
 import type { Denial } from './decide.js';
@@ -89,11 +89,10 @@ export interface PendingPage {
   readonly next: string | null;
 }
 
-/** The ledger balance that a store has of an account. */
-export interface StoredBalance {
+/** What a store has of an account's ledger. */
+export interface StoredLedger {
   readonly accountId: string;
-  readonly version: number;
-  readonly balance: Nano;
+  readonly ledger: LedgerState;
 }
 
 /** Some of the accounts that a store knows. */

@@ -11,7 +11,7 @@ import type {
   Settlement,
   SettlementResult,
   StoreStats,
-  StoredBalance,
+  StoredLedger,
 } from '../domain/operations.js';
 
 /** A usage event and its place in the outbox. Places only grow. */
@@ -130,8 +130,8 @@ export abstract class AdmissionStore {
   /** Holds that were admitted longer ago than this, however often they were renewed. */
   abstract agedHolds(olderThanMs: number, limit: number): Promise<readonly Hold[]>;
 
-  /** Ledger balances of those of these accounts that have one here. */
-  abstract balancesOf(accountIds: readonly string[]): Promise<readonly StoredBalance[]>;
+  /** Ledger states of those of these accounts that have one here. */
+  abstract ledgersOf(accountIds: readonly string[]): Promise<readonly StoredLedger[]>;
 
   /** Accounts that the store knows, a page at a time: each that is known throughout is named at least once. */
   abstract accountIds(cursor: string | null, limit: number): Promise<AccountPage>;

@@ -11,7 +11,7 @@ import type {
   Settlement,
   SettlementResult,
   StoreStats,
-  StoredBalance,
+  StoredLedger,
 } from '../domain/operations.js';
 import { usageEventOf } from '../domain/usage-event.js';
 import { AdmissionStore, type OutboxEntry } from './admission-store.js';
@@ -101,8 +101,8 @@ export abstract class MachineAdmissionStore extends AdmissionStore {
     return this.#patient('agedHolds', olderThanMs, limit);
   }
 
-  override balancesOf(accountIds: readonly string[]): Promise<readonly StoredBalance[]> {
-    return this.#patient('balancesOf', accountIds);
+  override ledgersOf(accountIds: readonly string[]): Promise<readonly StoredLedger[]> {
+    return this.#patient('ledgersOf', accountIds);
   }
 
   override accountIds(cursor: string | null, limit: number): Promise<AccountPage> {

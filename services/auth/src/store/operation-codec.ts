@@ -41,7 +41,7 @@ export type Operations = Pick<
   | 'stalePending'
   | 'deliveredPending'
   | 'agedHolds'
-  | 'balancesOf'
+  | 'ledgersOf'
   | 'accountIds'
   | 'purge'
   | 'stats'

@@ -4,13 +4,21 @@ import type { Nano } from '@tunan/kernel';
 export interface AccountSums {
   readonly accountId: string;
   readonly balance: Nano;
+  /** The part of the balance that is promotional credit. */
+  readonly promo: Nano;
   readonly spent: Nano;
+  readonly requests: bigint;
   /** Credits less debits of the transfers that were read. */
   readonly transferred: Nano;
+  /** The same of their promotional parts. */
+  readonly promoTransferred: Nano;
   /** Charges less corrections of them. */
   readonly charged: Nano;
-  /** Costs of its days; zero unless the transfers were the last. */
+  /** Costs and requests of its days; zero unless the transfers were the last. */
   readonly byDay: Nano;
+  readonly requestsByDay: bigint;
+  /** The first key whose charges are not the costs of its days; null if there is none, or there are more transfers. */
+  readonly wrongKey: string | null;
   /** Last transfer that was read, to go on after; null if the account has no more. */
   readonly next: bigint | null;
 }

@@ -136,11 +136,11 @@ const RULES: { readonly [Name in OperationName]: Rule<Name> } = {
       .sort(),
     seen: (holds) => holds.map(({ requestId }) => requestId).sort(),
   }),
-  balancesOf: (reference, [accountIds]) =>
+  ledgersOf: (reference, [accountIds]) =>
     same(
       accountIds.flatMap((accountId) => {
         const ledger = reference.accounts.get(accountId)?.ledger;
-        return ledger === undefined ? [] : [{ accountId, version: ledger.version, balance: ledger.balance }];
+        return ledger === undefined ? [] : [{ accountId, ledger }];
       }),
     ),
   // An account may be known without a trace: what is promised is looked at over all pages.

@@ -321,7 +321,7 @@ const look = step(
       store.stalePending(olderThanMs, cursor, limit),
       store.deliveredPending(olderThanMs, limit),
       store.agedHolds(olderThanMs, 1_000),
-      store.balancesOf(ACCOUNTS),
+      store.ledgersOf(ACCOUNTS),
     ]),
 );
 
