@@ -2,8 +2,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { readByPeer } from './read-by-peer.js';
 
-/** Asks for a replay that is cut before this byte. Stands in the user's message. */
-export const cutBefore = (offset: number): string => `cut=${offset}`;
+/** Asks for a replay that is cut before this byte. Stands in the user's message, whose length does not depend on it. */
+export const cutBefore = (offset: number): string => `cut=${String(offset).padStart(6, '0')}`;
 /** Asks for a stream that was given, by its place, instead of the recorded answer. Stands there as well. */
 export const play = (index: number): string => `play=${index}`;
 
