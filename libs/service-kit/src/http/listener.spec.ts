@@ -36,6 +36,10 @@ const listen = async (options: Partial<ListenerOptions> = {}): Promise<number> =
     sendFault(response, new Fault('invalid_api_key', 'Who are you?')),
   );
   listener.mount('/open', (_request, response) => void response.write('begun'));
+  listener.mount('/ended', ({ socket }, response) => {
+    response.once('finish', () => socket.end());
+    response.end('ended');
+  });
   listener.mount('/counted', (_request, response) => {
     counted += 1;
     response.end('counted');
@@ -174,6 +178,19 @@ describe('a connection', () => {
     const many = `GET /echo HTTP/1.1\r\n${HOST}Connection: close\r\n${'a: b\r\n'.repeat(126)}\r\n`;
     expect(statuses(await talk(port, many))).toEqual(['200']);
     expect(await talk(port, `${CHUNKED}5;a=b\r\nhello\r\n0\r\nx: y\r\n\r\n`, LAST)).toContain('/echo 5');
+  });
+
+  it('has no request handled that comes behind its last answer', async () => {
+    const port = await listen();
+    const before = counted;
+    const behind = `GET /counted HTTP/1.1\r\n${HOST}\r\n`;
+    for (const last of [
+      `GET /ended HTTP/1.1\r\n${HOST}\r\n`,
+      `GET /echo HTTP/1.1\r\n${HOST}${HOST}\r\n`,
+      `POST /refuse HTTP/1.1\r\n${HOST}Content-Length: 900000\r\n\r\n${'x'.repeat(900_000)}`,
+    ])
+      expect(statuses(await talk(port, last + behind))).toHaveLength(1);
+    expect(counted).toBe(before);
   });
 
   it('keeps the answer that is under way when garbage follows, and answers that after it', async () => {

@@ -189,12 +189,14 @@ export class Listener {
    */
   #takeTurn(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request;
+    // Its last answer has been given, and nobody could learn what came of this request.
+    if (!socket.writable) return;
     const before = this.#answers.get(socket);
     this.#answers.set(socket, response);
     if (before === undefined || before.closed) return this.#dispatch(request, response);
     socket.pause();
     before.once('close', () => {
-      if (socket.destroyed) return;
+      if (!socket.writable) return;
       socket.resume();
       if (!response.headersSent) this.#dispatch(request, response);
     });
