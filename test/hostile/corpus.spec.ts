@@ -143,6 +143,7 @@ describe('hostile input', () => {
     expect(answer?.status).toBe(expected.status);
     const { headers, body: text } = answer!;
     expect(headers.get('x-request-id')).toMatch(REQUEST_ID);
+    expect(headers.get('access-control-allow-origin')).toBe('*');
     if (expected.code === undefined) expect(answer!.status).toBeLessThan(300);
     else
       expect(readOpenAiError(answer!)).toMatchObject({

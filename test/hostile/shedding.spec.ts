@@ -53,6 +53,7 @@ const expectRefused = (answer: RawAnswer, status: number, code: string): void =>
   expect(answer.status).toBe(status);
   expect(readOpenAiError(answer).code).toBe(code);
   expect(answer.headers.get('retry-after')).toMatch(/^\d+$/);
+  expect(answer.headers.get('access-control-allow-origin')).toBe('*');
 };
 
 describe('a host that is full', () => {

@@ -1,5 +1,5 @@
 import type { ServiceName } from '@tunan/contracts';
-import { Listener, ListenError, type ConnectionBounds } from '@tunan/service-kit';
+import { Listener, ListenError, type ListenerOptions } from '@tunan/service-kit';
 import { INTERNAL_PORTS, SIMULATOR_PORT } from './host.config.js';
 import type { HostOptions } from './host-options.js';
 
@@ -24,6 +24,12 @@ const PUBLIC_SERVICES: readonly ServiceName[] = ['ingress'];
 const INTERNAL_REQUEST_MS = 30_000;
 const PORT_MAX = 65_535;
 
+/** Pages of any origin call the public API: a refusal that they may not read looks to them like a broken network. */
+const READABLE_BY_PAGES = {
+  'access-control-allow-origin': '*',
+  'access-control-expose-headers': 'x-request-id, retry-after, retry-after-ms',
+} as const;
+
 /** Opens what the targets need. */
 export const openListeners = async (options: HostOptions, internal: boolean): Promise<Listeners> => {
   const { settings, mode, definitions } = options;
@@ -32,7 +38,7 @@ export const openListeners = async (options: HostOptions, internal: boolean): Pr
     name: string,
     port: number,
     requestTimeoutMs: number,
-    connections?: ConnectionBounds,
+    open: Pick<ListenerOptions, 'connections' | 'refusalHeaders'> = {},
   ): Listener =>
     new Listener({
       name,
@@ -41,14 +47,17 @@ export const openListeners = async (options: HostOptions, internal: boolean): Pr
       requestTimeoutMs,
       headersTimeoutMs: Math.min(host.TUNAN_HEADERS_MS_MAX, requestTimeoutMs),
       writeStallMs: host.TUNAN_WRITE_STALL_MS,
-      connections,
+      ...open,
     });
   const targets: readonly ServiceName[] = definitions.map(({ name }) => name);
 
   const publicListener = targets.some((name) => PUBLIC_SERVICES.includes(name))
     ? make('public', host.TUNAN_PORT, host.TUNAN_REQUEST_MS_MAX, {
-        max: host.TUNAN_CONNECTIONS_MAX,
-        perAddressMax: host.TUNAN_CONNECTIONS_PER_ADDRESS_MAX,
+        connections: {
+          max: host.TUNAN_CONNECTIONS_MAX,
+          perAddressMax: host.TUNAN_CONNECTIONS_PER_ADDRESS_MAX,
+        },
+        refusalHeaders: READABLE_BY_PAGES,
       })
     : undefined;
   const publicUrl = await publicListener?.listen();

@@ -24,6 +24,7 @@ const listen = async (options: Partial<ListenerOptions> = {}): Promise<number> =
     requestTimeoutMs: 60_000,
     headersTimeoutMs: 60_000,
     writeStallMs: 60_000,
+    refusalHeaders: { 'x-refused': 'here' },
     ...options,
   });
   listener.mount('/echo', (request, response) => {
@@ -95,6 +96,8 @@ const reset = async (port: number, request: string, moment: (typeof MOMENTS)[num
   await closed;
 };
 
+/** What refusals that no handler makes are told by. */
+const REFUSED_HERE = /^x-refused: here\r$/m;
 const HOST = 'Host: test\r\n';
 const CHUNKED = `POST /echo HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n`;
 const LAST = `GET /echo HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`;
@@ -126,6 +129,7 @@ describe('a connection', () => {
     expect(statuses(answer)).toEqual([status]);
     expect(answer).toMatch(/^x-request-id: [0-9a-f-]{36}\r$/m);
     expect(answer).toMatch(/^connection: close\r$/m);
+    expect(answer).toMatch(REFUSED_HERE);
     const { error } = JSON.parse(answer.slice(answer.indexOf('\r\n\r\n') + 4)) as { error: object };
     expect(Object.keys(error).sort()).toEqual(['code', 'message', 'param', 'type']);
   });
@@ -269,6 +273,13 @@ describe('a connection', () => {
     expect(statuses(await talk(await listen(), asked, LAST))).toEqual(['200', '200']);
   });
 
+  it('says of a path that nobody answers who refused it, and of none that a handler refused', async () => {
+    const port = await listen();
+    const get = (path: string): string => `GET ${path} HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`;
+    expect(await talk(port, get('/nowhere'))).toMatch(REFUSED_HERE);
+    expect(await talk(port, get('/refuse'))).not.toMatch(REFUSED_HERE);
+  });
+
   it('is used again after a refusal with a small body', async () => {
     const refused = `POST /refuse HTTP/1.1\r\n${HOST}Content-Length: 5\r\n\r\nhello`;
     expect(statuses(await talk(await listen(), refused, LAST))).toEqual(['401', '200']);
@@ -296,6 +307,7 @@ describe('a connection', () => {
       const port = await listen({ headersTimeoutMs: 1_000, requestTimeoutMs: 1_000 });
       const answer = await talk(port, begun);
       expect(statuses(answer)).toEqual(['408']);
+      expect(answer).toMatch(REFUSED_HERE);
       expect(answer).toContain('"code":"request_timeout"');
     },
     30_000,
@@ -327,6 +339,7 @@ describe('a connection', () => {
       await refused.closed;
       expect(statuses(refused.text())).toEqual([status]);
       expect(refused.text()).toMatch(/^retry-after: 1\r$/m);
+      expect(refused.text()).toMatch(REFUSED_HERE);
     }
     expect(counted).toBe(before);
     taken[2]!.socket.destroy();

@@ -24,6 +24,8 @@ export interface ListenerOptions {
   readonly writeStallMs: number;
   /** Without them, as many as the process can have. */
   readonly connections?: ConnectionBounds | undefined;
+  /** Headers of all refusals that no handler makes. */
+  readonly refusalHeaders?: Readonly<Record<string, string>> | undefined;
 }
 
 const HEADER_BYTES_MAX = 16 * 1024;
@@ -54,9 +56,11 @@ export class Listener {
   readonly #sockets = new Set<Socket>();
   /** The answer to the last request of each connection. */
   readonly #answers = new WeakMap<Duplex, ServerResponse>();
+  readonly #refusalHeaders: Readonly<Record<string, string>>;
   #open = false;
 
   constructor(private readonly options: ListenerOptions) {
+    this.#refusalHeaders = options.refusalHeaders ?? {};
     const bounds = options.connections ?? { max: Infinity, perAddressMax: Infinity };
     this.#limit = new ConnectionLimit(bounds);
     this.#server = createServer(
@@ -78,7 +82,7 @@ export class Listener {
     if (Number.isFinite(bounds.max)) this.#server.maxConnections = bounds.max + REFUSED_CONNECTIONS_MAX;
     this.#server.on('connection', (socket: Socket) => this.#takeConnection(socket));
     this.#server.on('clientError', (error, socket) =>
-      answerUnreadable(error, socket, this.#answers.get(socket)),
+      answerUnreadable(error, socket, this.#answers.get(socket), this.#refusalHeaders),
     );
     this.#server.on('timeout', (socket: Socket) => {
       // A reset: closed in order, the kernel would keep what the client does not take for as long as the client stays.
@@ -87,6 +91,7 @@ export class Listener {
     });
     this.#server.on('connect', (_request, socket) =>
       endAfter(this.#answers.get(socket), socket, new Fault('method_not_allowed', 'This is not a proxy.'), {
+        ...this.#refusalHeaders,
         allow: 'GET, HEAD, POST',
       }),
     );
@@ -100,7 +105,7 @@ export class Listener {
       sendFault(
         response,
         new Fault('unsupported_expectation', "The only expectation that is met is '100-continue'."),
-        CLOSE,
+        { ...this.#refusalHeaders, ...CLOSE },
       ),
     );
   }
@@ -174,7 +179,7 @@ export class Listener {
       // Nothing that it sends is read. Not at once: Node has just listened for its bytes, and begins to read with the next tick.
       process.nextTick(() => socket.pause());
       const fault = Fault.from(error);
-      return endWith(socket, fault, errorHeaders(fault));
+      return endWith(socket, fault, { ...this.#refusalHeaders, ...errorHeaders(fault) });
     }
     this.#sockets.add(socket);
     socket.once('close', () => {
@@ -204,7 +209,8 @@ export class Listener {
 
   #dispatch(request: IncomingMessage, response: ServerResponse): void {
     const formedBadly = formFault(request);
-    if (formedBadly !== undefined) return sendFault(response, formedBadly, CLOSE);
+    if (formedBadly !== undefined)
+      return sendFault(response, formedBadly, { ...this.#refusalHeaders, ...CLOSE });
     // Nobody reads such a body: once the request was answered, Node would, to an end that need not come.
     if (BODILESS_METHODS.has(request.method!) && hasUnreadBody(request, false))
       response.setHeader('connection', 'close');
@@ -214,7 +220,7 @@ export class Listener {
     const fault = this.#open
       ? new Fault('not_found', `Invalid URL (${request.method} ${pathOf(url)})`)
       : new Fault('service_unavailable', 'The service is starting. Please retry.', { retryAfterMs: 1_000 });
-    sendFault(response, fault);
+    sendFault(response, fault, this.#refusalHeaders);
   }
 
   /** Answers that are complete but not taken have nobody else who watches over them. */

@@ -19,20 +19,22 @@ const faultOf = (error: NodeJS.ErrnoException): Fault => {
  * Whatever comes in, a connection never gets two answers to one request, nor one inside another.
  *
  * @param latest the answer to the connection's last request that could be read, if there was one
+ * @param headers further ones of the answer
  */
 export const answerUnreadable = (
   error: NodeJS.ErrnoException,
   socket: Duplex,
   latest: ServerResponse | undefined,
+  headers: Readonly<Record<string, string>>,
 ): void => {
   if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
   socket.pause();
   const fault = faultOf(error);
   // The body of that request is what can't be read; else the bytes after it are.
-  if (latest?.req.complete !== false) return endAfter(latest, socket, fault);
+  if (latest?.req.complete !== false) return endAfter(latest, socket, fault, headers);
   if (latest.closed) return void socket.destroy();
   if (latest.headersSent) return closeSoon(socket);
-  sendFault(latest, fault, { connection: 'close' });
+  sendFault(latest, fault, { ...headers, connection: 'close' });
 };
 
 /** As {@link endWith}, once a connection's last request that could be read has its own answer. */
@@ -40,7 +42,7 @@ export const endAfter = (
   latest: ServerResponse | undefined,
   socket: Duplex,
   fault: Fault,
-  headers: Readonly<Record<string, string>> = {},
+  headers: Readonly<Record<string, string>>,
 ): void => {
   if (latest === undefined || latest.closed) return endWith(socket, fault, headers);
   latest.once('close', () => {
@@ -49,11 +51,7 @@ export const endAfter = (
 };
 
 /** Writes an error answer where there is no request object to answer, and ends the connection. */
-export const endWith = (
-  socket: Duplex,
-  fault: Fault,
-  headers: Readonly<Record<string, string>> = {},
-): void => {
+export const endWith = (socket: Duplex, fault: Fault, headers: Readonly<Record<string, string>>): void => {
   const { status } = fault.spec;
   const body = JSON.stringify(errorBody(fault));
   const lines = Object.entries({
