@@ -14,7 +14,15 @@ import {
   type PromptFactor,
 } from './account-state.js';
 import { decide } from './decide.js';
-import { observedPermille, settledRecord, voidedRecord, withinHold, withinMeans } from './ending.js';
+import {
+  isUnmade,
+  observedPermille,
+  settledRecord,
+  unmadeRecord,
+  voidedRecord,
+  withinHold,
+  withinMeans,
+} from './ending.js';
 import { haveOnePrice, type Admission, type HeldTerms } from './hold.js';
 import type {
   AccountPage,
@@ -29,14 +37,10 @@ import type {
   StoreStats,
   StoredLedger,
 } from './operations.js';
+import { deliveredPending, pendingOf, stalePending } from './pending-events.js';
 import { RequestBook, type Changes } from './request-book.js';
-import {
-  eventIdOf,
-  requestIdOfEvent,
-  type EndedRecord,
-  type HeldRecord,
-  type RequestRecord,
-} from './request-record.js';
+import { eventIdOf, requestIdOfEvent, type EndedRecord } from './request-record.js';
+import type { HeldRecord, RequestRecord } from './request-record.js';
 import { StoreLife } from './store-life.js';
 import type { StoreTime } from './store-time.js';
 
@@ -107,6 +111,8 @@ export class AdmissionState {
   readonly #wanted = new Set<string>();
   /** Accounts that were read since the last commit: what the file says of them may be older still. */
   #read: string[] = [];
+  /** Settlements since the last commit that lapse, and when: they stand once they are at rest before that. */
+  readonly #lapsing = new Map<string, number>();
   #ackedSeq: number;
   #lastSeq: number;
 
@@ -130,6 +136,7 @@ export class AdmissionState {
     for (const record of records) this.#loadRecord(record);
     for (const id of this.life.unverified) this.#book.account(id).verified = false;
     this.#book.takeChanges();
+    for (const requestId of this.life.lapsed) this.#unmake(requestId);
   }
 
   /** Outbox places up to this one are acknowledged. */
@@ -147,10 +154,22 @@ export class AdmissionState {
     return this.#book.takeChanges();
   }
 
-  /** The changes that were taken are at rest. */
-  committed(): void {
+  /**
+   * The changes that were taken are at rest.
+   * @returns requests whose settlement lapsed before it was: it is unmade, which has to be committed too
+   */
+  committed(): ReadonlySet<string> {
     for (const accountId of this.#read) this.life.unverified.delete(accountId);
     this.#read = [];
+    this.life.lapsed.clear();
+    const nowMs = this.#time.nowMs();
+    for (const [requestId, lapsesAtMs] of this.#lapsing) {
+      if (nowMs < lapsesAtMs) continue;
+      this.life.lapsed.add(requestId);
+      this.#unmake(requestId);
+    }
+    this.#lapsing.clear();
+    return new Set(this.life.lapsed);
   }
 
   admit(request: Admission): AdmissionResult {
@@ -201,11 +220,14 @@ export class AdmissionState {
     const nowMs = this.#time.nowMs();
     const { kind, hold } = settlement;
     const known = this.#book.find(hold.requestId);
+    const lapsed = settlement.lapsesAtMs !== undefined && nowMs >= settlement.lapsesAtMs;
     if (known?.kind === 'ended' && known.by === kind && known.charge !== null)
-      return this.#settled(known, true, nowMs);
+      return lapsed && isUnmade(known.charge, settlement)
+        ? { outcome: 'refused' }
+        : this.#settled(known, true, nowMs);
     if (kind === 'lost' && (known?.kind !== 'held' || known.leaseEndsMs > nowMs))
       return { outcome: 'refused' };
-    if (settlement.lapsesAtMs !== undefined && nowMs >= settlement.lapsesAtMs) return { outcome: 'refused' };
+    if (lapsed) return { outcome: 'refused' };
     if (settlement.booked !== true && this.#isUncertain(settlement, known))
       return { outcome: 'uncertain', charge: withinHold(settlement) };
     const account = this.#book.account(hold.accountId);
@@ -217,6 +239,7 @@ export class AdmissionState {
     const charge = settlement.booked === true ? settlement.charge : withinMeans(settlement, known, account);
     const record = settledRecord(settlement, charge, known, (this.#lastSeq += 1), nowMs);
     this.#remember(record, known);
+    if (settlement.lapsesAtMs !== undefined) this.#lapsing.set(hold.requestId, settlement.lapsesAtMs);
     return this.#settled(record, false, nowMs);
   }
 
@@ -229,6 +252,7 @@ export class AdmissionState {
 
   findUsage(accountId: string, requestId: string): EndedRecord | null {
     const known = this.#book.ended.get(requestId);
+    if (this.#lapsing.has(requestId)) return null;
     return known?.accountId === accountId && known.charge !== null && known.detail !== null ? known : null;
   }
 
@@ -293,7 +317,10 @@ export class AdmissionState {
   }
 
   readOutbox(limit: number): EndedRecord[] {
-    return firstOf(this.#book.outbox.values(), limit);
+    const records = firstOf(this.#book.outbox.values(), limit);
+    // What may still be unmade is told to nobody.
+    const open = records.findIndex(({ requestId }) => this.#lapsing.has(requestId));
+    return open === -1 ? records : records.slice(0, open);
   }
 
   ackOutbox(throughSeq: number): void {
@@ -311,36 +338,15 @@ export class AdmissionState {
   }
 
   pendingOf(accountIds: readonly string[]): PendingEvent[] {
-    const wanted = new Set(accountIds.filter((id) => (this.#book.accounts.get(id)?.pendingCharges ?? 0) > 0));
-    if (wanted.size === 0) return [];
-    return [...this.#book.pending.values()]
-      .filter(({ accountId }) => wanted.has(accountId))
-      .map(pendingEvent);
+    return pendingOf(this.#book, accountIds);
   }
 
   stalePending(olderThanMs: number, cursor: string | null, limit: number): PendingPage {
-    const beforeMs = this.#time.nowMs() - olderThanMs;
-    const events: PendingEvent[] = [];
-    // Pending events are in the order of their places, so the last one's place is a cursor.
-    let last = cursor === null ? 0 : Number(cursor);
-    for (const record of this.#book.pending.values()) {
-      if (record.endedAtMs > beforeMs) break;
-      if (record.seq <= last) continue;
-      if (events.length >= limit) return { events, next: String(last) };
-      events.push(pendingEvent(record));
-      last = record.seq;
-    }
-    return { events, next: null };
+    return stalePending(this.#book, this.#time.nowMs() - olderThanMs, cursor, limit);
   }
 
   deliveredPending(olderThanMs: number, limit: number): PendingEvent[] {
-    const beforeMs = this.#time.nowMs() - olderThanMs;
-    const delivered: PendingEvent[] = [];
-    for (const record of this.#book.pending.values()) {
-      if (record.endedAtMs > beforeMs || delivered.length >= limit) break;
-      if (record.detail === null) delivered.push(pendingEvent(record));
-    }
-    return delivered;
+    return deliveredPending(this.#book, this.#time.nowMs() - olderThanMs, limit);
   }
 
   agedHolds(olderThanMs: number, limit: number): Hold[] {
@@ -455,6 +461,12 @@ export class AdmissionState {
     for (const oldest of firstOf(done.values(), excess)) this.#book.forget(oldest);
   }
 
+  /** Takes the charge of a settlement back. Only before its event was handed out. */
+  #unmake(requestId: string): void {
+    const record = this.#book.ended.get(requestId);
+    if (record?.charge != null) this.#book.endOtherwise(record, unmadeRecord(record), this.#time.nowMs());
+  }
+
   #applied(eventId: string): void {
     const record = this.#book.pending.get(requestIdOfEvent(eventId));
     if (record !== undefined && eventIdOf(record) === eventId) this.#book.applied(record);
@@ -467,11 +479,6 @@ const takeOne = (window: SlidingWindow, limit: number, nowMs: number): number =>
   if (waitMs === 0) window.add(nowMs, 1);
   return waitMs;
 };
-
-const pendingEvent = (record: EndedRecord): PendingEvent => ({
-  accountId: record.accountId,
-  eventId: eventIdOf(record)!,
-});
 
 const firstOf = <T>(items: Iterable<T>, limit: number): T[] => {
   const first: T[] = [];

@@ -87,6 +87,22 @@ export const settledRecord = (
   };
 };
 
+/** The record of a settlement that lapsed before it was at rest: its client is told of an error, and pays nothing. */
+export const unmadeRecord = (record: EndedRecord): EndedRecord => {
+  const { usage, flags } = record.charge!;
+  return {
+    ...record,
+    countedTokens: 0,
+    charge: { cost: 0n, usage, flags: [...flags.filter((flag) => flag !== 'overrun'), 'uncharged'] },
+    pending: false,
+    detail: record.detail && { ...record.detail, outcome: 'failed' },
+  };
+};
+
+/** Whether a settlement asks for a charge that was taken back. */
+export const isUnmade = (charge: Charge, asked: Settlement): boolean =>
+  charge.flags.includes('uncharged') && !asked.charge.flags.includes('uncharged');
+
 /** The record of a request that is given up now; `known` is its hold, if there was one. */
 export const voidedRecord = (
   requestId: string,

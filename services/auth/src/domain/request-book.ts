@@ -83,6 +83,15 @@ export class RequestBook {
     this.#dirtyRecords.set(requestId, record);
   }
 
+  /** Sets another end of a request in the place of the one that it has. Only while its usage event is in the outbox. */
+  endOtherwise(former: EndedRecord, record: EndedRecord, nowMs: number): void {
+    if (former.pending) this.#unpend(former.requestId, former);
+    this.#count(record, former, nowMs);
+    this.#ended.set(record.requestId, record);
+    this.#outbox.set(record.seq, record);
+    this.#dirtyRecords.set(record.requestId, record);
+  }
+
   /** Notes a renewal. */
   renewed(record: HeldRecord, leaseEndsMs: number, deliveredTokens: number): void {
     const { requestId } = record.hold;

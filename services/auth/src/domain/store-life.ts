@@ -9,6 +9,8 @@ export class StoreLife {
   readonly time: StoreTime;
   /** What was admitted before this was not seen by this life of the store from its beginning. */
   readonly openedAtMs: number;
+  /** Requests whose settlement has lapsed in its commit, until that it is unmade is at rest. */
+  readonly lapsed = new Set<string>();
   /** Until then holds that a lost file had may still come back with their renewals. */
   #completeAtMs: number;
 

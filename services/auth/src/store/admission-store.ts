@@ -61,8 +61,9 @@ export abstract class AdmissionStore {
    * charge may have been made before, of another amount: it is `uncertain` until the caller says what is `booked`.
    *
    * `lost` is refused unless the lease has run out at this moment and the request has not ended; `final` after `lost`
-   * takes its place, pending charge included. A settlement that has lapsed is refused at the moment in which it would
-   * be made, however long it waited before; so a refusal of it is final.
+   * takes its place, pending charge included. A settlement that has lapsed when it would be made, or by the time at which it is
+   * at rest, is refused, however long it waited; the latter has ended its request without a charge. So a refusal of it
+   * is final. Nobody sees it before.
    */
   abstract settle(settlement: Settlement): Promise<SettlementResult>;
 

@@ -121,6 +121,108 @@ describe('StoreHost', () => {
     expect(durable).toEqual([true, false, false, true]);
   });
 
+  describe('with a disk that hangs', () => {
+    const LAPSES_MS = 5_000;
+    let clock: TestClock;
+    let slow: MemoryJournal;
+    /** What happens in the next commits, once what they write is at rest. */
+    let inCommit: (() => void)[];
+    beforeEach(() => {
+      clock = new TestClock();
+      inCommit = [];
+      class Slow extends MemoryJournal {
+        override commit(commit: Commit): void {
+          super.commit(commit);
+          inCommit.shift()?.();
+        }
+      }
+      slow = new Slow({ incomplete: false });
+      host = new StoreHost(clock, TEST_LIMITS, slow);
+      host.apply('publish', [[aPublication()], host.generation]);
+    });
+    const hang = (ms: number) => void (inCommit = [() => clock.advance(ms)]);
+    const lapsing = (hold: ReturnType<typeof grant>) =>
+      aSettlement(hold, { lapsesAtMs: hold.admittedAtMs + LAPSES_MS });
+    const outcomes = (results: ReturnType<StoreHost['run']>, ...settlements: ReturnType<typeof lapsing>[]) =>
+      settlements.map((settlement, index) => {
+        const [ok, result] = results[index]!;
+        return ok ? codecOf('settle').decodeResult(result, [settlement]) : result;
+      });
+    const events = () =>
+      host.apply('readOutbox', [10]).map(({ requestId, charge }) => [requestId, charge?.cost]);
+
+    // Guarantee: the client was told of an error meanwhile, and its next try is charged; so this one is not.
+    it('unmakes a settlement that lapsed before it was at rest, in its place', () => {
+      const [late, inTime] = [lapsing(grant()), aSettlement(grant())];
+      hang(20_000);
+      const batch = [late, inTime].map((settlement) => row('settle', settlement));
+      expect(outcomes(host.run([...batch, row('readOutbox', 10)]), late, inTime)).toMatchObject([
+        { outcome: 'refused' },
+        { outcome: 'settled', repeated: false, charge: { cost: inTime.charge.cost } },
+      ]);
+      expect(host.apply('stats', [])).toMatchObject({ holds: 0, pending: 1, outboxDepth: 2 });
+      expect(host.apply('readOutbox', [10])).toMatchObject([
+        {
+          requestId: late.hold.requestId,
+          charge: { cost: 0n, usage: late.charge.usage, flags: ['uncharged'] },
+          detail: { outcome: 'failed' },
+        },
+        { requestId: inTime.hold.requestId, charge: { cost: inTime.charge.cost } },
+      ]);
+      // Asked for again, with the lapse or without one, it is what it has become.
+      expect(host.apply('settle', [late])).toEqual({ outcome: 'refused' });
+      expect(host.apply('settle', [aSettlement(late.hold)])).toMatchObject({
+        outcome: 'settled',
+        charge: { cost: 0n },
+      });
+      host = new StoreHost(clock, TEST_LIMITS, slow);
+      expect(events()).toEqual([
+        [late.hold.requestId, 0n],
+        [inTime.hold.requestId, inTime.charge.cost],
+      ]);
+    });
+
+    it('makes it if the disk was in time, and asked alone refuses it as well if not', () => {
+      const [inTime, late] = [lapsing(grant()), lapsing(grant())];
+      hang(LAPSES_MS - 1);
+      expect(host.apply('settle', [inTime])).toMatchObject({ outcome: 'settled', repeated: false });
+      hang(1);
+      expect(host.apply('settle', [late])).toEqual({ outcome: 'refused' });
+      expect(host.apply('stats', [])).toMatchObject({ pending: 1 });
+    });
+
+    it('tells nobody of what may still be unmade', () => {
+      const late = lapsing(grant());
+      const rows = [
+        row('settle', late),
+        row('readOutbox', 10),
+        row('findUsage', ACCOUNT, late.hold.requestId),
+        row('settle', { ...late, lapsesAtMs: undefined }),
+      ];
+      hang(LAPSES_MS);
+      const results = host.run(rows);
+      expect(codecOf('readOutbox').decodeResult(results[1]![1], [10])).toEqual([]);
+      expect(codecOf('findUsage').decodeResult(results[2]![1], [ACCOUNT, late.hold.requestId])).toBeNull();
+      expect(outcomes(results.slice(3), late)).toMatchObject([{ outcome: 'settled', charge: { cost: 0n } }]);
+    });
+
+    it('unmakes it before anything else if that could not be committed at once', () => {
+      const late = lapsing(grant());
+      inCommit = [
+        () => {
+          clock.advance(LAPSES_MS);
+          slow.failNext(2);
+        },
+      ];
+      expect(host.run([row('settle', late)])).toEqual([[false, 'the journal is full']]);
+      expect(host.run([row('readOutbox', 10)])).toEqual([[false, 'the journal is full']]);
+      expect(events()).toEqual([[late.hold.requestId, 0n]]);
+      expect(host.apply('settle', [late])).toEqual({ outcome: 'refused' });
+      host = new StoreHost(clock, TEST_LIMITS, slow);
+      expect(events()).toEqual([[late.hold.requestId, 0n]]);
+    });
+  });
+
   // Guarantee: one operation that can't be carried out does not fail its neighbours, nor leave half of itself.
   it('isolates an operation that throws', () => {
     const hold = grant();

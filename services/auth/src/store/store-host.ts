@@ -43,8 +43,10 @@ export class StoreHost {
       return batch.length === 1 ? failed(batch, error) : batch.flatMap((row) => this.run([row]));
     }
     try {
-      this.#commit(batch.some(([name]) => name === 'settle'));
-      return results;
+      const lapsed = this.#commit(batch.some(([name]) => name === 'settle'));
+      return lapsed.size === 0
+        ? results
+        : batch.map((row, index) => this.#afterLapse(row, lapsed, results[index]!));
     } catch (error) {
       return failed(batch, error);
     }
@@ -54,8 +56,9 @@ export class StoreHost {
   apply<Name extends OperationName>(name: Name, args: ArgumentsOf<Name>): ResultOf<Name> {
     this.#catchUp();
     const result = this.#operate(name, args);
-    this.#commit(name === 'settle');
-    return result;
+    const lapsed = this.#commit(name === 'settle');
+    // Asked again, a settlement that lapsed is refused.
+    return lapsed.size === 0 ? result : this.#ask(name, args);
   }
 
   close(): void {
@@ -68,18 +71,46 @@ export class StoreHost {
     return [true, codec.encodeResult(this.#operate(name, args), args)];
   }
 
+  /** The answer to an operation that was committed, given what of its batch was unmade. */
+  #afterLapse([name, row]: OperationRow, lapsed: ReadonlySet<string>, result: ResultRow): ResultRow {
+    if (name !== 'settle') return result;
+    const codec = codecOf(name);
+    const args = codec.decodeArguments(row);
+    const [{ kind, hold }] = args;
+    if (kind !== 'final' || !lapsed.has(hold.requestId)) return result;
+    return [true, codec.encodeResult(this.#ask(name, args), args)];
+  }
+
   #operate<Name extends OperationName>(name: Name, args: ArgumentsOf<Name>): ResultOf<Name> {
     // From here on memory is ahead, until the commit: an operation that throws half-way spoils its batch too.
     this.#stale = true;
+    return this.#ask(name, args);
+  }
+
+  #ask<Name extends OperationName>(name: Name, args: ArgumentsOf<Name>): ResultOf<Name> {
     const method = this.#state[name] as (...all: ArgumentsOf<Name>) => ResultOf<Name>;
     return method.apply(this.#state, args);
   }
 
-  #commit(durable: boolean): void {
+  /**
+   * Commits what was done. The disk may have taken longer than a settlement may be made: that is unmade before anybody is
+   * told of it. @returns its request
+   */
+  #commit(durable: boolean): ReadonlySet<string> {
+    this.#write(durable);
+    const lapsed = this.#state.committed();
+    if (lapsed.size > 0) {
+      this.#stale = true;
+      this.#write(true);
+      this.#state.committed();
+    }
+    this.#stale = false;
+    return lapsed;
+  }
+
+  #write(durable: boolean): void {
     const { ackedSeq, incomplete } = this.#state;
     this.journal.commit({ ...this.#state.takeChanges(), ackedSeq, incomplete, durable });
-    this.#state.committed();
-    this.#stale = false;
   }
 
   #catchUp(): void {

@@ -82,7 +82,8 @@ export class Settlement {
   /**
    * Charges the request by the rule of `ending.outcome`. Later calls return the first one's result.
    * @throws Fault if the charge could not be made durable. One that lapses is not made afterwards; it may only have been
-   * made before, if no answer to any of the tries came through. Of another one, or none, the hold's lease decides.
+   * made before, if no answer to any of the tries came through, or be found at the start of a store that was killed
+   * while its disk hung. Of another one, or none, the hold's lease decides.
    */
   settle(ending: Ending): Promise<SettleReply> {
     this.#settled ??= this.#settle(ending);

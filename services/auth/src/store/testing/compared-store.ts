@@ -79,7 +79,7 @@ export class ComparedStore extends SqliteAdmissionStore implements HostObserver 
     let store: ComparedStore | undefined;
     const host = new FragileHost(clock, disk, reference.limits, {
       loaded: (...state) => (store === undefined ? reference.reload(...state) : store.loaded(...state)),
-      made: (batch, made) => store!.made(batch, made),
+      made: (...batch) => store!.made(...batch),
       died: () => store!.died(),
     });
     const patience = new TestClock();
@@ -98,6 +98,11 @@ export class ComparedStore extends SqliteAdmissionStore implements HostObserver 
   /** The next commits fail. */
   failCommits(count: number): void {
     this.host.failCommits(count);
+  }
+
+  /** The next commit takes this long. */
+  slowCommit(ms: number): void {
+    this.host.slowCommit(ms);
   }
 
   /** What was called and has no answer yet is given up by its callers, and may be made all the same. */
@@ -136,7 +141,9 @@ export class ComparedStore extends SqliteAdmissionStore implements HostObserver 
     this.reference.reload(...state);
   }
 
-  made(batch: Parameters<HostObserver['made']>[0], host: StoreHost): void {
+  made(...[batch, host, commitMs]: Parameters<HostObserver['made']>): void {
+    const settlements: Call[] = [];
+    this.reference.batch.begin(commitMs);
     for (const [name, ok] of batch) {
       const call = this.#issued.shift();
       if (call?.name !== name)
@@ -145,7 +152,9 @@ export class ComparedStore extends SqliteAdmissionStore implements HostObserver 
         });
       call.mayFail ||= !ok;
       if (ok) this.attempt(() => this.#make(call, host));
+      if (ok && name === 'settle') settlements.push(call);
     }
+    this.#lapse(this.reference.batch.end(this.reference), settlements, host);
     if (batch.some(([, ok]) => !ok)) this.seen.add('commit failed');
     else this.attempt(() => this.observer.afterBatch(host));
     if (batch.length > 1) this.seen.add('several operations in one commit');
@@ -193,6 +202,16 @@ export class ComparedStore extends SqliteAdmissionStore implements HostObserver 
     call.expectation = expectation as Expectation<never>;
     this.#see(sightOfAnswer(expectation.expected));
     this.observer.afterOperation();
+  }
+
+  /** What was unmade is not answered as it was made. */
+  #lapse(lapsed: ReadonlySet<string>, settlements: readonly Call[], host: StoreHost): void {
+    for (const call of settlements) {
+      const [{ kind, hold }] = call.args as ArgumentsOf<'settle'>;
+      if (kind !== 'final' || !lapsed.has(hold.requestId)) continue;
+      call.expectation = expectationOf(call.name, this.reference, call.args, host.generation) as never;
+      this.#see('settlement lapsed in its commit');
+    }
   }
 
   #see(sight: Sight | undefined): void {

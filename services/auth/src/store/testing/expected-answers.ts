@@ -19,6 +19,14 @@ type Rule<Name extends OperationName> = (
 
 const same = <Result>(expected: unknown): Expectation<Result> => ({ expected, seen: (result) => result });
 
+/** Events before the first one that may still be unmade. */
+const untilOpen = (reference: ReferenceStore, events: ReturnType<ReferenceStore['outbox']>) => {
+  const open = events.findIndex(({ eventId }) =>
+    reference.batch.lapsing.has(eventId.slice(0, eventId.lastIndexOf(':'))),
+  );
+  return open === -1 ? events : events.slice(0, open);
+};
+
 interface Named {
   readonly hold: { readonly requestId: string };
 }
@@ -61,7 +69,11 @@ const RULES: { readonly [Name in OperationName]: Rule<Name> } = {
   findUsage: (reference, [accountId, requestId]) => {
     const known = reference.requests.get(requestId);
     const isThere =
-      known !== undefined && known.seq > 0 && !known.acked && known.hold.accountId === accountId;
+      known !== undefined &&
+      known.seq > 0 &&
+      !known.acked &&
+      known.hold.accountId === accountId &&
+      !reference.batch.lapsing.has(requestId);
     return {
       expected: isThere ? `${requestId}:${known.state}` : null,
       seen: (record) => record && eventIdOf(record),
@@ -97,7 +109,7 @@ const RULES: { readonly [Name in OperationName]: Rule<Name> } = {
     seen: (expired) => [...expired].sort(byRequest),
   }),
   readOutbox: (reference, [limit]) => ({
-    expected: reference.outbox().slice(0, limit),
+    expected: untilOpen(reference, reference.outbox().slice(0, limit)),
     seen: (records) => records.map((record) => ({ seq: record.seq, eventId: eventIdOf(record) })),
   }),
   ackOutbox: (reference, [throughSeq]) => same(reference.ack(throughSeq)),

@@ -1,4 +1,4 @@
-import type { Clock } from '@tunan/kernel';
+import type { TestClock } from '@tunan/kernel/testing';
 import type { StoredState, StoreLimits } from '../../domain/admission-state.js';
 import { requestIdOf } from '../../domain/request-record.js';
 import { Journal, type Commit } from '../journal.js';
@@ -15,8 +15,15 @@ export interface HostObserver {
    * @param requestIds the order in which requests are kept at rest
    */
   loaded(opened: boolean, requestIds: readonly string[]): void;
-  /** A batch was made, or refused, which its commit decides; it is not answered yet. */
-  made(batch: readonly (readonly [name: OperationName, ok: boolean])[], host: StoreHost): void;
+  /**
+   * A batch was made, or refused, which its commit decides; it is not answered yet.
+   * @param commitMs how long the commit took
+   */
+  made(
+    batch: readonly (readonly [name: OperationName, ok: boolean])[],
+    host: StoreHost,
+    commitMs: number,
+  ): void;
   /** The host is dead: what was not answered will not be. */
   died(): void;
 }
@@ -26,10 +33,11 @@ export class FragileHost {
   #host: StoreHost | undefined;
   #listener: ChannelListener | undefined;
   #failures = 0;
+  #slowMs = 0;
   #diesAfterCommit = false;
 
   constructor(
-    private readonly clock: Clock,
+    private readonly clock: TestClock,
     private readonly disk: Disk,
     private readonly limits: StoreLimits,
     private readonly observer: HostObserver,
@@ -61,6 +69,11 @@ export class FragileHost {
     this.#failures = count;
   }
 
+  /** The next commit takes this long, as on a disk that hangs. */
+  slowCommit(ms: number): void {
+    this.#slowMs = ms;
+  }
+
   /** Kills the host between two batches, or once its next one is committed and before it is answered. */
   kill(when: 'now' | 'after-commit'): void {
     if (when === 'after-commit') this.#diesAfterCommit = true;
@@ -69,16 +82,18 @@ export class FragileHost {
 
   /** Takes back what is to go wrong and has not yet. */
   spare(): void {
-    this.#failures = 0;
+    this.#failures = this.#slowMs = 0;
     this.#diesAfterCommit = false;
   }
 
   #send(host: StoreHost, listener: ChannelListener, batch: string): void {
     const rows = JSON.parse(batch) as OperationRow[];
+    const beganMs = this.clock.nowMs();
     const results = host.run(rows);
     this.observer.made(
       rows.map(([name], index) => [name, results[index]![0]] as const),
       host,
+      this.clock.nowMs() - beganMs,
     );
     if (this.#diesAfterCommit) return this.#die();
     const reply = { results: JSON.stringify(results), operations: rows.length, seconds: 0 };
@@ -104,6 +119,11 @@ export class FragileHost {
         this.#failures -= 1;
         throw new Error('the disk is full');
       },
+      () => {
+        const ms = this.#slowMs;
+        this.#slowMs = 0;
+        this.clock.advance(ms);
+      },
     );
   }
 }
@@ -115,6 +135,7 @@ class WatchedJournal extends Journal {
     private readonly journal: Journal,
     private readonly onLoad: (loads: number, state: StoredState) => void,
     private readonly beforeCommit: () => void,
+    private readonly afterCommit: () => void,
   ) {
     super();
   }
@@ -128,6 +149,7 @@ class WatchedJournal extends Journal {
   override commit(commit: Commit): void {
     this.beforeCommit();
     this.journal.commit(commit);
+    this.afterCommit();
   }
 
   override close(): void {

@@ -25,3 +25,11 @@ export interface Account {
   factor: { permille: number; untilMs: number } | undefined;
   reads: number[];
 }
+
+/** A charge of which only so much is paid. */
+export const overrun = (
+  charge: Settlement['charge'],
+  cost: bigint,
+  hold: bigint,
+  reach: bigint | null,
+): Settlement['charge'] => ({ ...charge, cost, flags: [...charge.flags, 'overrun'], means: { hold, reach } });

@@ -8,19 +8,13 @@ import type {
   Settlement,
   SettlementResult,
 } from '../../domain/operations.js';
-import type { Account, Request } from './reference-records.js';
+import { ReferenceBatch } from './reference-batch.js';
+import { overrun, type Account, type Request } from './reference-records.js';
 import { ReferenceTombstones } from './reference-tombstones.js';
 
 /** The smaller of what is available and what a cap leaves, if there is one. */
 const least = (available: bigint, cap: bigint | null): bigint =>
   cap !== null && cap < available ? cap : available;
-
-const overrun = (
-  charge: Settlement['charge'],
-  cost: bigint,
-  hold: bigint,
-  reach: bigint | null,
-): Settlement['charge'] => ({ ...charge, cost, flags: [...charge.flags, 'overrun'], means: { hold, reach } });
 
 type Denied = Extract<AdmissionResult, { outcome: 'denied' }>;
 
@@ -35,6 +29,7 @@ export class ReferenceStore {
   readonly tombstones: ReferenceTombstones;
   /** What was admitted before was admitted by an earlier life of the store. */
   openedMs: number;
+  readonly batch = new ReferenceBatch();
   #seq = 0;
 
   constructor(
@@ -46,7 +41,7 @@ export class ReferenceStore {
   }
 
   get nowMs(): number {
-    return this.clock.nowMs();
+    return this.clock.nowMs() - this.batch.commitMs;
   }
 
   account(accountId: string): Account {
@@ -155,10 +150,13 @@ export class ReferenceStore {
 
   settle({ kind, hold, charge, lapsesAtMs, booked, unpaidTokens }: Settlement): SettlementResult {
     const known = this.requests.get(hold.requestId);
-    if (known !== undefined && known.state === kind) return this.#settled(hold.requestId, true);
+    const hasLapsed = lapsesAtMs !== undefined && lapsesAtMs <= this.nowMs;
+    const isUnmade = known?.charge?.flags.includes('uncharged') && !charge.flags.includes('uncharged');
+    if (known?.state === kind)
+      return isUnmade && hasLapsed ? { outcome: 'refused' } : this.#settled(hold.requestId, true);
     if (kind === 'lost' && (known?.state !== 'held' || known.leaseEndsMs > this.nowMs))
       return { outcome: 'refused' };
-    if (lapsesAtMs !== undefined && lapsesAtMs <= this.nowMs) return { outcome: 'refused' };
+    if (hasLapsed) return { outcome: 'refused' };
     const seenFromItsStart = known !== undefined && hold.admittedAtMs >= this.openedMs;
     if (kind === 'final' && charge.cost > hold.amount && !seenFromItsStart && booked !== true)
       return { outcome: 'uncertain', charge: overrun(charge, hold.amount, hold.amount, null) };
@@ -193,6 +191,7 @@ export class ReferenceStore {
       seq: (this.#seq += 1),
       acked: false,
     });
+    if (lapsesAtMs !== undefined) this.batch.lapsing.set(hold.requestId, lapsesAtMs);
     return this.#settled(hold.requestId, false);
   }
 

@@ -13,6 +13,7 @@ export const SIGHTS = [
   'charge that the ledger has to tell',
   'settlement repeated',
   'settlement lapsed',
+  'settlement lapsed in its commit',
   'lease that ran out swept',
   'lease that ran out renewed',
   'settlement after its lease',

@@ -156,6 +156,7 @@ const serve = step(
       'settled',
       'settled twice at once',
       'settled while renewing',
+      'settled while the disk hangs',
       'settled while swept',
       'settled after being swept',
       'settled after its lease',
@@ -179,7 +180,9 @@ const serve = step(
       world.clock.advance(TEST_LIMITS.leaseMs);
       return void (await world.sweeper.sweep());
     }
-    const settlement = settlementOf(world, hold, facts);
+    const hangs = how === 'settled while the disk hangs';
+    const settlement = settlementOf(world, hold, hangs ? { ...facts, lapsesInMs: 5_000 } : facts);
+    if (hangs) store.slowCommit(20_000);
     const others: Promise<unknown>[] = [];
     if (how === 'settled while renewing') others.push(store.renew(hold, 300));
     if (how === 'settled twice at once') others.push(world.settle(settlement));
@@ -360,6 +363,10 @@ const fullDisk = step('full disk', fc.integer({ min: 1, max: 3 }), ({ store }, c
   store.failCommits(commits),
 );
 
+const slowDisk = step('slow disk', fc.constantFrom(1_000, 5_000, 20_000), ({ store }, ms) =>
+  store.slowCommit(ms),
+);
+
 const impatience = step('impatience', fc.constant('all'), ({ store }) => store.runOutOfPatience());
 
 /** The store is there again after a crash in the middle of a batch. */
@@ -394,6 +401,7 @@ export const anyStep: fc.Arbitrary<Step> = fc.oneof(
       [1, crash],
       [1, reopen],
       [1, fullDisk],
+      [1, slowDisk],
       [1, impatience],
     ] as const
   ).map(([weight, arbitrary]) => ({ weight, arbitrary })),
