@@ -223,6 +223,38 @@ describe('StoreHost', () => {
     });
   });
 
+  // Guarantee: a batch costs one look at a file that can't be read, however many wait.
+  it('fails a batch once if the state can not be read again', () => {
+    let loads = 0;
+    let isBroken = false;
+    class Unreadable extends MemoryJournal {
+      override load() {
+        loads += 1;
+        if (isBroken) throw new Error('the file can not be read');
+        return super.load();
+      }
+    }
+    journal = new Unreadable();
+    host = new StoreHost(new TestClock(), TEST_LIMITS, journal);
+    journal.failNext(1);
+    host.run([row('void', 'request-x', ACCOUNT, true)]);
+    isBroken = true;
+    loads = 0;
+    const batch = Array.from({ length: 100 }, () => row('admit', anAdmission()));
+    expect(host.run(batch)).toEqual(batch.map(() => [false, 'the file can not be read']));
+    expect(loads).toBe(1);
+    // Nor if it was spoilt by one of their own.
+    isBroken = false;
+    host.run([row('void', 'request-y', ACCOUNT, true)]);
+    isBroken = true;
+    loads = 0;
+    const spoilt = [...batch, ['nonsense' as OperationName, '[]'] as const];
+    expect(host.run(spoilt)).toEqual(spoilt.map(() => [false, 'the file can not be read']));
+    expect(loads).toBe(1);
+    isBroken = false;
+    expect(host.run(batch).every(([ok]) => ok)).toBe(true);
+  });
+
   // Guarantee: one operation that can't be carried out does not fail its neighbours, nor leave half of itself.
   it('isolates an operation that throws', () => {
     const hold = grant();

@@ -37,10 +37,14 @@ export class StoreHost {
     let results: ResultRow[];
     try {
       this.#catchUp();
+    } catch (error) {
+      return failed(batch, error);
+    }
+    try {
       results = batch.map((row) => this.#answer(row));
     } catch (error) {
       // One operation that can't be carried out must not take the others of its batch with it.
-      return batch.length === 1 ? failed(batch, error) : batch.flatMap((row) => this.run([row]));
+      return batch.length === 1 ? failed(batch, error) : this.#runOneByOne(batch);
     }
     try {
       const lapsed = this.#commit(batch.some(([name]) => name === 'settle'));
@@ -63,6 +67,19 @@ export class StoreHost {
 
   close(): void {
     this.journal.close();
+  }
+
+  #runOneByOne(batch: readonly OperationRow[]): readonly ResultRow[] {
+    const results: ResultRow[] = [];
+    for (const row of batch) {
+      try {
+        this.#catchUp();
+      } catch (error) {
+        return results.concat(failed(batch.slice(results.length), error));
+      }
+      results.push(...this.run([row]));
+    }
+    return results;
   }
 
   #answer([name, row]: OperationRow): ResultRow {
