@@ -166,7 +166,10 @@ const HEADERS: Readonly<Record<HeaderName, readonly [string, Json]>> = {
     'What SDKs should do, where their own rule for the status is wrong',
     { type: 'boolean' },
   ],
-  'x-tunan-adapted': ['Members that were not sent as they were given: `seed=ignored, temperature=1.0`', TEXT],
+  'x-tunan-adapted': [
+    'Members that were not sent as they were given: `seed=ignored, temperature=1.0`. Of many that are not known, the first, and at last `and 7 more`',
+    TEXT,
+  ],
   'x-tunan-alias': ['The name that was asked for, where it is an alias', TEXT],
   'x-tunan-attempts': ['Calls to providers that it took', WHOLE_NUMBER],
   'x-tunan-fallback': ['Whether a backup channel has answered', { type: 'boolean' }],
