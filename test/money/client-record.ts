@@ -17,6 +17,8 @@ export interface ClientCall {
   readonly path: string;
   readonly body: Readonly<Record<string, unknown>> & { readonly model: string };
   readonly leaving?: Leaving | undefined;
+  /** By which the platform knows the request again. */
+  readonly idempotencyKey?: string | undefined;
 }
 
 const TIMEOUT_MS = 120_000;
@@ -24,7 +26,7 @@ const DONE = 'data: [DONE]\n\n';
 
 /** Makes a request and records what its client saw. Never rejects: a lost connection is a result. */
 export const callAsClient = async (call: ClientCall): Promise<ClientRecord> => {
-  const { nonce, body, leaving } = call;
+  const { nonce, body, leaving, idempotencyKey } = call;
   const stream = body['stream'] === true;
   const client = new AbortController();
   const outputMax = typeof body['max_tokens'] === 'number' ? body['max_tokens'] : null;
@@ -48,7 +50,11 @@ export const callAsClient = async (call: ClientCall): Promise<ClientRecord> => {
   try {
     const answer = await fetch(`${call.apiUrl}${call.path}`, {
       method: 'POST',
-      headers: { authorization: `Bearer ${call.apiKey}`, 'content-type': 'application/json' },
+      headers: {
+        authorization: `Bearer ${call.apiKey}`,
+        'content-type': 'application/json',
+        ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }),
+      },
       body: JSON.stringify(body),
       signal: AbortSignal.any([client.signal, AbortSignal.timeout(TIMEOUT_MS)]),
     });
