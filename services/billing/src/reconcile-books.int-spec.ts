@@ -13,6 +13,7 @@ import { PostgresPriceArchive } from './edges/postgres-price-archive.js';
 import { PostgresUsageReader } from './edges/postgres-usage-reader.js';
 import { PostEntry } from './post-entry.js';
 import { ReconcileBooks } from './reconcile-books.js';
+import { ReconciliationMetrics } from './reconciliation.metrics.js';
 import { aCatalogWire } from './testing/catalog-snapshots.js';
 import { FakeAuth } from './testing/fake-auth.js';
 import { insertAccount } from './testing/postgres-rows.js';
@@ -114,7 +115,7 @@ describe('reconciliation of the books', () => {
       await deliver.deliver([{ ...lost, data: { ...lost.data, outcome: 'failed', cost: 0n } }]);
     }
     const clearing = BigInt(planted.length) * 1_000_000n;
-    expect(await runAll()).toMatchObject({ books: 0, rating: 0, clearing });
+    expect(await runAll()).toMatchObject({ books: 0, rating: 0, totals: { clearing, deadLetters: 0 } });
 
     for (const [index, accountId] of accounts.entries()) {
       await tamper(planted[index]!, accountId);
@@ -190,6 +191,21 @@ describe('reconciliation of the books', () => {
     await tamper('UPDATE account SET balance_nano = balance_nano - 1 WHERE id = $1', behind);
     await tamper('UPDATE ledger_transfer SET amount_nano = amount_nano - 1 WHERE event_id = $1', second.id);
     expect(await runAll()).toMatchObject({ books, rating, failed: { books: 0, rating: 0, clearing: 0 } });
+  });
+
+  it('counts what was put aside until somebody has dealt with it, and shows it', async () => {
+    const shown = async (): Promise<string> => {
+      const registry = new Registry();
+      new ReconciliationMetrics(registry).show(await runAll(), Date.now());
+      return registry.metrics();
+    };
+    const event = eventOf(await open(`acc_${uuidv7()}`));
+    const otherCost = { ...event, data: { ...event.data, cost: 1n } };
+    await deliver.deliver([event, eventOf('acc_unknown')]);
+    await deliver.deliver([otherCost]);
+    expect(await shown()).toContain('\ntunan_billing_dead_letter_rows 2\n');
+    await database.pool.query('DELETE FROM usage_dead_letter');
+    expect(await shown()).toContain('\ntunan_billing_dead_letter_rows 0\n');
   });
 
   it('adds up what the usage of a provider was sold for and cost', async () => {

@@ -1,9 +1,9 @@
-import type { Clock, Nano } from '@tunan/kernel';
+import type { Clock } from '@tunan/kernel';
 import type { Logger } from '@tunan/service-kit';
 import { CheckAccounts, type AccountBounds } from './check-accounts.js';
 import { CheckCharges, type RatedUsage } from './check-charges.js';
 import { CheckRounds } from './check.js';
-import type { Books } from './ports/books.js';
+import type { Books, Totals } from './ports/books.js';
 import type { PriceArchive } from './ports/price-archive.js';
 import type { UsageReader } from './ports/usage-reader.js';
 
@@ -20,8 +20,8 @@ export interface Reconciliation {
   readonly books: number;
   /** Charges that are not what their catalog snapshot says, by no rule. */
   readonly rating: number;
-  /** Null: it could not be read. */
-  readonly clearing: Nano | null;
+  /** Null: could not be read. */
+  readonly totals: Totals | null;
   /** Accounts and charges that could not be checked, and one for a check that this round could not go on with. */
   readonly failed: { readonly books: number; readonly rating: number; readonly clearing: number };
   /** See {@link CheckRounds.passedMs}. */
@@ -58,23 +58,23 @@ export class ReconcileBooks {
 
   /** One round. Never rejects: a check that fails keeps no other from its turn. */
   async run(stopping: AbortSignal): Promise<Reconciliation> {
-    const [clearing, books, rating] = [
-      await settled(this.books.clearing()),
+    const [totals, books, rating] = [
+      await settled(this.books.totals()),
       await settled(this.#accountRounds.run(stopping)),
       await settled(this.#chargeRounds.run(stopping)),
     ];
     return {
       books: this.#accounts.differences,
       rating: this.#charges.differences,
-      clearing: clearing.status === 'fulfilled' ? clearing.value : null,
+      totals: totals.status === 'fulfilled' ? totals.value : null,
       failed: {
         books: this.#accounts.failures + failureOf(books),
         rating: this.#charges.failures + failureOf(rating),
-        clearing: failureOf(clearing),
+        clearing: failureOf(totals),
       },
       passedMs: { books: this.#accountRounds.passedMs, rating: this.#chargeRounds.passedMs },
       rated: this.#charges.rated,
-      errors: [clearing, books, rating].flatMap((each) => (each.status === 'rejected' ? [each.reason] : [])),
+      errors: [totals, books, rating].flatMap((each) => (each.status === 'rejected' ? [each.reason] : [])),
     };
   }
 }

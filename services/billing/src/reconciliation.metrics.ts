@@ -11,6 +11,7 @@ export class ReconciliationMetrics {
   readonly #passSeconds: Gauge<'check'>;
   readonly #roundSeconds: Gauge;
   readonly #clearing: Gauge;
+  readonly #deadLetters: Gauge;
   readonly #charged: Gauge<'provider'>;
   readonly #cost: Gauge<'provider'>;
   readonly #ratedThroughSeconds: Gauge;
@@ -45,6 +46,11 @@ export class ReconciliationMetrics {
       help: 'Top-ups less payments sent back, in millionths of a dollar: what payment providers must have paid us.',
       registers,
     });
+    this.#deadLetters = new Gauge({
+      name: 'tunan_billing_dead_letter_rows',
+      help: 'Usage events that were put aside, until somebody has dealt with them, counted up to a bound. Any is an alert.',
+      registers,
+    });
     this.#charged = new Gauge({
       name: 'tunan_billing_rated_charges_micro_usd',
       help: 'Charges by provider, of the usage of known cost that the current or last pass has met, oldest first.',
@@ -71,7 +77,10 @@ export class ReconciliationMetrics {
     for (const [check, count] of Object.entries(found.failed)) this.#failedChecks.set({ check }, count);
     for (const [check, ms] of Object.entries(found.passedMs)) this.#passSeconds.set({ check }, ms / 1_000);
     if (found.errors.length === 0) this.#roundSeconds.set(nowMs / 1_000);
-    if (found.clearing !== null) this.#clearing.set(micro(found.clearing));
+    if (found.totals !== null) {
+      this.#clearing.set(micro(found.totals.clearing));
+      this.#deadLetters.set(found.totals.deadLetters);
+    }
     // A provider that this pass has not met yet has no figure in it.
     this.#charged.reset();
     this.#cost.reset();

@@ -1,6 +1,6 @@
 import type { Nano } from '@tunan/kernel';
 import type { Pool } from 'pg';
-import { Books, type AccountSums } from '../ports/books.js';
+import { Books, type AccountSums, type Totals } from '../ports/books.js';
 
 /**
  * Accounts and the sums of a part of their transfers. One statement is one snapshot: the figures and their sums fit each
@@ -42,8 +42,12 @@ const MORE_SUMS = sums('WHERE a.id = $1', '$2', '$3::bigint');
 
 const ACCOUNT_AFTER = 'SELECT id FROM account WHERE id > $1 COLLATE "C" ORDER BY id LIMIT 1';
 
-const CLEARING = `
-SELECT COALESCE(sum(CASE debit WHEN 'clearing' THEN amount_nano ELSE -amount_nano END), 0)::bigint AS amount_nano
+/** Enough to see that something is wrong. */
+const DEAD_LETTERS_MAX = 10_000;
+
+const TOTALS = `
+SELECT COALESCE(sum(CASE debit WHEN 'clearing' THEN amount_nano ELSE -amount_nano END), 0)::bigint AS clearing_nano,
+       (SELECT count(*) FROM (SELECT FROM usage_dead_letter LIMIT $1) letters)::int AS dead_letters
 FROM ledger_transfer WHERE debit = 'clearing' OR credit = 'clearing'`;
 
 interface SumsRow {
@@ -88,9 +92,12 @@ export class PostgresBooks extends Books {
     return rows[0]?.id ?? null;
   }
 
-  override async clearing(): Promise<Nano> {
-    const { rows } = await this.pool.query<{ amount_nano: Nano }>(CLEARING);
-    return rows[0]!.amount_nano;
+  override async totals(): Promise<Totals> {
+    const { rows } = await this.pool.query<{ clearing_nano: Nano; dead_letters: number }>(TOTALS, [
+      DEAD_LETTERS_MAX,
+    ]);
+    const { clearing_nano: clearing, dead_letters: deadLetters } = rows[0]!;
+    return { clearing, deadLetters };
   }
 }
 

@@ -23,6 +23,14 @@ export interface AccountSums {
   readonly next: bigint | null;
 }
 
+/** Sums over everything. */
+export interface Totals {
+  /** Balance of the clearing account: top-ups less payments sent back. */
+  readonly clearing: Nano;
+  /** Usage events that were put aside and that nobody has dealt with yet, counted up to a bound. */
+  readonly deadLetters: number;
+}
+
 /**
  * Sums over the ledger, to be compared with what is kept beside it. An account's transfers are numbered under its lock
  * and never changed, so none appears later among those that were read: sums of parts, read one after another, are the
@@ -41,6 +49,6 @@ export abstract class Books {
   /** Id of the next account; null if there is none. */
   abstract accountAfter(afterId: string): Promise<string | null>;
 
-  /** Balance of the clearing account: top-ups less payments sent back. */
-  abstract clearing(): Promise<Nano>;
+  /** What is summed over all accounts. */
+  abstract totals(): Promise<Totals>;
 }
