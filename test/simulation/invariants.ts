@@ -132,7 +132,9 @@ const checkAnswer = (story: Story, leaseMs: number): void => {
   const isWhole = endOf(story)?.how === 'whole';
   if (client.complete && (!isWhole || client.status !== 200))
     fail('a whole answer of a provider that gave none', { story });
-  const isGiven = client.complete || client.leftAtMs !== null || story.gatewayDied;
+  // A stream whose client was told of an error, because it could not be settled as whole, is settled as cut off.
+  const isCutOff = plan.stream && story.settledAs[0] === 'completed' && story.settledAs.at(-1) === 'cut';
+  const isGiven = client.complete || client.leftAtMs !== null || story.gatewayDied || isCutOff;
   if (isWhole && story.settle === 'answered' && !isGiven)
     fail('an answer that was settled and not given', { story });
   if (client.complete && (client.cost !== undefined) !== (!plan.stream || plan.includeUsage))

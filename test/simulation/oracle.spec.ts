@@ -32,6 +32,7 @@ const story = (
   endedByStoreAtMs: null,
   leaseFromMs: 0,
   settle: 'answered',
+  settledAs: [],
   renewed: [],
   proven: 0,
   held: 125_000n + 500n * 2_000n,

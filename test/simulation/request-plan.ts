@@ -72,6 +72,8 @@ export interface Story {
   leaseFromMs: number;
   /** The settlements that were sent, and whether one was answered. */
   settle: 'none' | 'sent' | 'answered';
+  /** What the settlements that were sent called its end, in order. */
+  readonly settledAs: string[];
   /** What the client had at each renewal, and the most it had at one that was answered. */
   readonly renewed: number[];
   proven: number;

@@ -331,6 +331,7 @@ export class World {
   async #settle(auth: AuthPort, request: SettleRequest): ReturnType<AuthPort['settle']> {
     const story = this.stories.get(request.hold.requestId)!;
     if (story.settle === 'none') story.settle = 'sent';
+    story.settledAs.push(request.outcome);
     const reply = await auth.settle(request);
     story.settle = 'answered';
     return reply;
@@ -380,6 +381,7 @@ export class World {
       endedByStoreAtMs: null,
       leaseFromMs: this.time.nowMs(),
       settle: 'none',
+      settledAs: [],
       renewed: [],
       proven: 0,
       held: null,

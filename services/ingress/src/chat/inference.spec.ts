@@ -209,11 +209,18 @@ describe('Inference', () => {
       sink.end();
       await settleDown(() => {
         clock.advance(1_000);
-        return exchanges.size === 0;
+        return client.seen.text.includes('data: {"error":');
       });
       await client.answered;
-      expect(client.seen.text).toContain('data: {"error":');
       expect(client.seen.text).not.toContain('[DONE]');
+      // What was delivered is charged once that is possible, and the process does not stop before.
+      expect(exchanges.size).toBe(1);
+      auth.settleFailures = 0;
+      await settleDown(() => {
+        clock.advance(1_000);
+        return exchanges.size === 0;
+      });
+      expect(auth.settlements).toMatchObject([{ outcome: 'cut', usage, deliveredTokens: 1 }]);
     });
 
     it('that breaks after content ends with an error event and no [DONE], and what was delivered is charged', async () => {

@@ -127,6 +127,60 @@ describe('Settlement', () => {
     expect(tries.map(({ request }) => request.lapsesAtMs)).toEqual(Array(4).fill(undefined));
   });
 
+  describe('of a stream', () => {
+    const cut: Ending = { ...ENDING, lapses: false };
+    beforeEach(() => {
+      const logger = createLogger('error', { write: () => void (warnings += 1) });
+      const hold = { ...HOLD, stream: true };
+      settlement = new Settlement(auth, clock, logger, hold, LEASE_MS, LIMITS, undefined, () => 1);
+    });
+    /** Until nothing is tried any more; how long that took. */
+    const over = async (): Promise<number> => {
+      const beganMs = clock.monotonicMs();
+      let isOver = false;
+      void settlement.over.then(() => (isOver = true));
+      for (let step = 0; step < 10_000 && !isOver; step += 1) {
+        await turn();
+        if (!isOver) clock.advance(250);
+      }
+      expect(isOver).toBe(true);
+      return clock.monotonicMs() - beganMs;
+    };
+
+    // Guarantee: auth away for longer than a client is kept waiting gives nothing away that was delivered.
+    it('goes on after its client was told of an error, with its lease and its progress, as cut off', async () => {
+      auth.settleFailures = 7;
+      expect(await settled(cut)).toMatchObject({ result: 'failed' });
+      expect(auth.settlements).toEqual([]);
+      await over();
+      expect(auth.settlements).toMatchObject([{ outcome: 'cut', usage: SERVED_USAGE, deliveredTokens: 5 }]);
+      expect(auth.settlements[0]).not.toHaveProperty('lapsesAtMs');
+      expect(auth.renewals).toMatchObject([5, 5, 5].map((deliveredTokens) => ({ deliveredTokens })));
+    });
+
+    it('is given up after ten minutes, at a rate that grows no less than the lease is renewed', async () => {
+      auth.settleFailures = 1_000;
+      await settled(cut);
+      const tries = 1_000 - auth.settleFailures;
+      const tookMs = await over();
+      expect(tookMs).toBeGreaterThanOrEqual(600_000);
+      expect(tookMs).toBeLessThan(620_000);
+      expect(1_000 - auth.settleFailures - tries).toBeLessThan(60);
+      expect(auth.settlements).toEqual([]);
+      expect(warnings).toBe(2);
+    });
+
+    it.each([
+      ['failed before content', { ...cut, outcome: 'failed' as const }],
+      ['lapses', ENDING],
+    ])('does not go on where it %s', async (_, ending) => {
+      auth.settleFailures = 20;
+      await settled(ending);
+      expect(await over()).toBe(0);
+      expect(auth.settlements).toEqual([]);
+    });
+  });
+
   // Guarantee: while auth is away an open exchange neither asks at every tick nor fills the log.
   it('renews less and less often while that fails, and warns once', async () => {
     const tickFor = async (ms: number): Promise<number> => {

@@ -20,6 +20,10 @@ const BACKOFF_MS = 100;
 /** How long a settlement may be made of which the client will be told an error otherwise. */
 const LAPSE_MS = 5_000;
 
+/** How long the settlement of a stream goes on after its client was told of an error, and its first wait. */
+const LATE_MS = 600_000;
+const LATE_BACKOFF_MS = 1_000;
+
 /** Longest wait before a renewal that failed is tried again the first time. */
 const RENEW_BACKOFF_MS = 500;
 
@@ -38,6 +42,7 @@ export interface Ending {
 /** Settles one admitted request: once, whatever ends it, and before the bytes that complete its answer. */
 export class Settlement {
   #settled: Promise<SettleReply> | undefined;
+  #over: Promise<void> = Promise.resolve();
   readonly #renewAfterMs: number;
   #renewAtMs: number;
   #renewing = false;
@@ -83,11 +88,16 @@ export class Settlement {
    * Charges the request by the rule of `ending.outcome`. Later calls return the first one's result.
    * @throws Fault if the charge could not be made durable. One that lapses is not made afterwards; it may only have been
    * made before, if no answer to any of the tries came through, or be found at the start of a store that was killed
-   * while its disk hung. Of another one, or none, the hold's lease decides.
+   * while its disk hung. Of a stream the settlement goes on behind it; of all others the hold's lease decides.
    */
   settle(ending: Ending): Promise<SettleReply> {
     this.#settled ??= this.#settle(ending);
     return this.#settled;
+  }
+
+  /** Resolves once nothing is tried any more after {@link settle}: what can be charged is, or this was given up. */
+  get over(): Promise<void> {
+    return this.#over;
   }
 
   /**
@@ -149,16 +159,43 @@ export class Settlement {
         return reply;
       } catch (error) {
         if (last) {
-          this.logger.error(
-            { requestId: this.hold.requestId, err: Fault.from(error).message },
-            'not settled',
-          );
+          const goesOn = lapseMs === undefined && this.hold.stream && ending.outcome !== 'failed';
+          if (goesOn) this.#over = this.#settleLate(ending);
+          this.#notSettled(error, goesOn ? 'not settled yet' : 'not settled');
           throw error;
         }
         const lapsesInMs = lapseMs === undefined ? Infinity : lapseMs - this.clock.monotonicMs();
         await this.clock.sleep(Math.max(0, Math.min(BACKOFF_MS * 2 ** attempt, lapsesInMs)));
       }
     }
+  }
+
+  /**
+   * Goes on with what a stream has delivered although its client was told of an error, so that a store that is away for
+   * some seconds gives nothing away. A whole answer was cut off for its client, who did not see its end. The lease is renewed
+   * meanwhile; so those that wait are among the running requests of their accounts, and no more than these may have.
+   */
+  async #settleLate(ending: Ending): Promise<void> {
+    const untilMs = this.clock.monotonicMs() + LATE_MS;
+    const outcome = ending.outcome === 'completed' ? 'cut' : ending.outcome;
+    const request = this.requestFor({ ...ending, outcome });
+    for (let failures = 0; ; failures += 1) {
+      await this.clock.sleep(backoffMs(failures, LATE_BACKOFF_MS, this.#renewAfterMs, this.random));
+      try {
+        await this.auth.settle(request);
+        return;
+      } catch (error) {
+        if (this.clock.monotonicMs() >= untilMs) return this.#notSettled(error, 'not settled');
+        // Should it have ended otherwise by now, this settlement takes the place of that.
+        await this.auth
+          .renew({ hold: this.hold, deliveredTokens: ending.deliveredTokens })
+          .catch(() => undefined);
+      }
+    }
+  }
+
+  #notSettled(error: unknown, message: string): void {
+    this.logger.error({ requestId: this.hold.requestId, err: Fault.from(error).message }, message);
   }
 
   /**

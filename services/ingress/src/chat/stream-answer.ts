@@ -144,17 +144,16 @@ export class StreamAnswer implements ReplySink, OpenExchange {
       if (fault.code === 'settlement_lapsed') await this.options.mark?.end({ kind: 'uncharged' });
       this.#writeError(fault);
     } finally {
-      this.options.closed();
+      await this.#close();
     }
   }
 
   async #break(fault: Fault): Promise<void> {
     if (this.#ended) return;
     this.#ended = true;
-    const { clock, closed, mark } = this.options;
+    const { clock, mark } = this.options;
     const ended = Promise.allSettled([
-      // A failure is logged where it happened. What was delivered is charged by a try that arrived, or when the lease has
-      // run out.
+      // A failure is logged where it happened, and what was delivered is charged by a later try.
       this.#settle(this.#clientGone ? 'aborted' : this.#contentSent ? 'cut' : 'failed', wasWorkedFor(fault)),
       // What a client has left it was charged for, and can't have again; what broke it may ask for anew.
       mark?.end({ kind: this.#clientGone && this.#contentSent ? 'not-stored' : 'failed' }),
@@ -164,8 +163,14 @@ export class StreamAnswer implements ReplySink, OpenExchange {
       this.#writeError(fault);
       await ended;
     } finally {
-      closed();
+      await this.#close();
     }
+  }
+
+  /** The exchange is open, so that draining waits for it, until its bill is made or given up. */
+  async #close(): Promise<void> {
+    await this.options.settlement.over;
+    this.options.closed();
   }
 
   #settle(outcome: 'completed' | 'aborted' | 'cut' | 'failed', workedFor: boolean): Promise<SettleReply> {
