@@ -92,14 +92,16 @@ class LedgerAccountSource extends AccountSource {
 
   override read(
     accountIds: readonly string[],
-    eventIds: readonly string[],
+    events: Parameters<AccountSource['read']>[1],
   ): Promise<readonly AccountRecord[]> {
     const { usage } = this.database.ledger;
     return Promise.resolve(
       accountIds.flatMap((accountId) => {
         const account = this.database.read(accountId);
         if (account === undefined) return [];
-        const appliedEventIds = eventIds.filter((eventId) => usage.get(eventId)?.accountId === accountId);
+        const appliedEventIds = events
+          .map(({ eventId }) => eventId)
+          .filter((eventId) => usage.get(eventId)?.accountId === accountId);
         return [{ ...account, appliedEventIds }];
       }),
     );

@@ -59,13 +59,34 @@ describe('AccountRefresher', () => {
     source.applied.add(finalEventId(applied.requestId));
     source.put(anAccountRecord({ ledger: aLedger({ balance: 1_000n * TOKEN }) }));
     await refresher.refresh([ACCOUNT]);
-    expect(source.reads[0]!.eventIds).toEqual(
-      [applied, open].map(({ requestId }) => finalEventId(requestId)),
+    expect(source.reads[0]!.events).toEqual(
+      [applied, open].map(({ requestId }) => ({ accountId: ACCOUNT, eventId: finalEventId(requestId) })),
     );
     expect((await inspect()).left).toBe(850n * TOKEN);
-    expect(await store.pendingOf([ACCOUNT])).toEqual([
+    expect(await store.pendingOf([ACCOUNT], 1_000)).toEqual([
       { accountId: ACCOUNT, eventId: finalEventId(open.requestId) },
     ]);
+  });
+
+  // Guarantee: what one read asks is bounded, and no account's backlog takes it from the others.
+  it('asks about a bounded number of events, the oldest of each account', async () => {
+    const asked: number[] = [];
+    class Asked extends MemoryAdmissionStore {
+      override pendingOf(accountIds: readonly string[], limitEach: number) {
+        asked.push(limitEach);
+        return super.pendingOf(accountIds, limitEach);
+      }
+    }
+    const ids = Array.from({ length: 250 }, (_, index) => `acc_${index}`);
+    for (const accountId of ids) source.put(anAccountRecord({ accountId }));
+    refresher = new AccountRefresher(
+      new Asked(new TestClock()),
+      source,
+      () => tiers,
+      () => undefined,
+    );
+    await refresher.refresh(ids);
+    expect(asked).toEqual([100, 400]);
   });
 
   it('leaves an event pending that was settled while Postgres was read', async () => {

@@ -6,6 +6,9 @@ import type { AdmissionStore } from './store/admission-store.js';
 /** Accounts that are read in one snapshot. */
 const ACCOUNTS_PER_READ = 200;
 
+/** Most events that one read asks about, in equal parts for its accounts; what is left stays pending until a later one. */
+const EVENTS_PER_READ = 20_000;
+
 /** A store that loses its content again and again while Postgres is read is not there. */
 const ATTEMPTS_MAX = 3;
 
@@ -52,11 +55,9 @@ export class AccountRefresher {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
       // In this order: events that become pending after this are not asked about and stay pending.
       const generation = await this.store.generation();
-      const pending = await this.store.pendingOf(accountIds);
-      const records = await this.source.read(
-        accountIds,
-        pending.map(({ eventId }) => eventId),
-      );
+      const limitEach = Math.floor(EVENTS_PER_READ / accountIds.length);
+      const pending = await this.store.pendingOf(accountIds, limitEach);
+      const records = await this.source.read(accountIds, pending);
       const tiers = this.tiers();
       if (tiers === undefined) throw unavailable('no catalog is active');
       const publications = records.map((record) => toPublication(record, tiers));

@@ -95,10 +95,7 @@ export class StoreReconciliation {
     let missing = 0;
     for (let start = 0; start < pending.length; start += PART) {
       const part = pending.slice(start, start + PART);
-      const records = await this.source.read(
-        [...new Set(part.map(({ accountId }) => accountId))],
-        part.map(({ eventId }) => eventId),
-      );
+      const records = await this.source.read([...new Set(part.map(({ accountId }) => accountId))], part);
       const applied = new Set(records.flatMap(({ appliedEventIds }) => appliedEventIds));
       const lost = part.filter(({ eventId }) => !applied.has(eventId));
       missing += lost.length;

@@ -2,6 +2,7 @@ import type { AccountProfile, LedgerState, Limits } from '@tunan/contracts';
 import { minNano, type Nano } from '@tunan/kernel';
 import { SlidingWindow, type WindowState } from '@tunan/resilience';
 import { PROMPT_PERMILLE } from './hold.js';
+import type { EndedRecord } from './request-record.js';
 
 /** Reads per minute of an account. */
 export const READS_PER_MINUTE = 120;
@@ -43,8 +44,8 @@ export class AccountState extends Counters {
   /** False for an account from a file, which may be an older copy, until Postgres was read. */
   verified = true;
   promptFactor: PromptFactor | undefined;
-  /** Number of pending charges; each is above zero. */
-  pendingCharges = 0;
+  /** Settlements whose charge is pending, in the order of their places; each charge is above zero. */
+  readonly pendingRecords = new Set<EndedRecord>();
   readonly reads = new SlidingWindow();
   readonly #keys = new Map<string, KeyState>();
 

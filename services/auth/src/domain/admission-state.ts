@@ -37,7 +37,7 @@ import type {
   StoreStats,
   StoredLedger,
 } from './operations.js';
-import { deliveredPending, pendingOf, stalePending } from './pending-events.js';
+import { deliveredPending, firstOf, pendingOf, stalePending } from './pending-events.js';
 import { RequestBook, type Changes } from './request-book.js';
 import { eventIdOf, requestIdOfEvent, type EndedRecord } from './request-record.js';
 import type { HeldRecord, RequestRecord } from './request-record.js';
@@ -273,7 +273,7 @@ export class AdmissionState {
       keyActive: isKeyActive(key, nowMs),
       left: account.ledger.balance - account.pending,
       spent: account.ledger.spent + account.pending,
-      requests: account.ledger.requests + account.pendingCharges,
+      requests: account.ledger.requests + account.pendingRecords.size,
       keyBudget: budgetOf(account, keyId, key),
       profile: account.profile,
       limits: limitsOf(account, key, nowMs),
@@ -337,8 +337,8 @@ export class AdmissionState {
     return wanted;
   }
 
-  pendingOf(accountIds: readonly string[]): PendingEvent[] {
-    return pendingOf(this.#book, accountIds);
+  pendingOf(accountIds: readonly string[], limitEach: number): PendingEvent[] {
+    return pendingOf(this.#book, accountIds, limitEach);
   }
 
   stalePending(olderThanMs: number, cursor: string | null, limit: number): PendingPage {
@@ -478,13 +478,4 @@ const takeOne = (window: SlidingWindow, limit: number, nowMs: number): number =>
   const waitMs = window.waitMs(nowMs, limit, 1);
   if (waitMs === 0) window.add(nowMs, 1);
   return waitMs;
-};
-
-const firstOf = <T>(items: Iterable<T>, limit: number): T[] => {
-  const first: T[] = [];
-  for (const item of items) {
-    if (first.length >= limit) break;
-    first.push(item);
-  }
-  return first;
 };

@@ -2,15 +2,15 @@ import type { PendingEvent, PendingPage } from './operations.js';
 import type { RequestBook } from './request-book.js';
 import { eventIdOf, type EndedRecord } from './request-record.js';
 
-/** Pending events of these accounts. */
+/** The oldest pending events of each of these accounts. */
 export const pendingOf = (
-  { accounts, pending }: RequestBook,
+  { accounts }: RequestBook,
   accountIds: readonly string[],
-): PendingEvent[] => {
-  const wanted = new Set(accountIds.filter((id) => (accounts.get(id)?.pendingCharges ?? 0) > 0));
-  if (wanted.size === 0) return [];
-  return [...pending.values()].filter(({ accountId }) => wanted.has(accountId)).map(pendingEvent);
-};
+  limitEach: number,
+): PendingEvent[] =>
+  accountIds.flatMap((accountId) =>
+    firstOf(accounts.get(accountId)?.pendingRecords ?? [], limitEach).map(pendingEvent),
+  );
 
 /** A page of the pending events that ended by then, in the order of their places; so the last one's place is a cursor. */
 export const stalePending = (
@@ -49,3 +49,13 @@ const pendingEvent = (record: EndedRecord): PendingEvent => ({
   accountId: record.accountId,
   eventId: eventIdOf(record)!,
 });
+
+/** The first items of a long list, without a look at the others. */
+export const firstOf = <T>(items: Iterable<T>, limit: number): T[] => {
+  const first: T[] = [];
+  for (const item of items) {
+    if (first.length >= limit) break;
+    first.push(item);
+  }
+  return first;
+};

@@ -157,7 +157,7 @@ export class RequestBook {
     if (!record.pending) return;
     this.#pending.set(requestId, record);
     const account = this.account(record.accountId);
-    account.pendingCharges += 1;
+    account.pendingRecords.add(record);
     account.pending += record.charge!.cost;
     account.key(record.keyId).pending += record.charge!.cost;
   }
@@ -185,7 +185,7 @@ export class RequestBook {
   #unpend(requestId: string, record: EndedRecord): void {
     this.#pending.delete(requestId);
     const account = this.account(record.accountId);
-    account.pendingCharges -= 1;
+    account.pendingRecords.delete(record);
     account.pending -= record.charge!.cost;
     account.key(record.keyId).pending -= record.charge!.cost;
   }

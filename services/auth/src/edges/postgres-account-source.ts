@@ -2,6 +2,7 @@ import type { AccountProfile } from '@tunan/contracts';
 import type { Nano } from '@tunan/kernel';
 import { databaseFault, markPublished } from '@tunan/postgres';
 import type { Pool } from 'pg';
+import type { PendingEvent } from '../domain/operations.js';
 import {
   AccountSource,
   type AccountRecord,
@@ -11,9 +12,14 @@ import {
 
 /**
  * One statement is one snapshot: balance, versions, keys and applied events belong together. Amounts inside JSON are
- * text, because a JSON number is a float.
+ * text, because a JSON number is a float. The events that are asked about are looked up once, whatever the number of accounts.
  */
 const READ = `
+WITH applied AS (
+  SELECT e.account_id, array_agg(e.event_id) AS event_ids
+  FROM unnest($2::text[], $3::text[]) AS asked(account_id, event_id)
+  JOIN usage_event e ON e.event_id = asked.event_id AND e.account_id = asked.account_id
+  GROUP BY e.account_id)
 SELECT a.id, a.email, a.display_name, a.status, a.tier, a.rpm, a.tpm, a.concurrency, a.aliases,
        a.balance_nano, a.spent_nano, a.request_count, a.ledger_version, a.profile_version,
        COALESCE((
@@ -22,9 +28,8 @@ SELECT a.id, a.email, a.display_name, a.status, a.tier, a.rpm, a.tpm, a.concurre
            'rpm', k.rpm, 'tpm', k.tpm, 'concurrency', k.concurrency,
            'expiresAtMs', floor(extract(epoch FROM k.expires_at) * 1000)::bigint))
          FROM api_key k WHERE k.account_id = a.id AND k.status = 'active'), '[]'::json) AS keys,
-       ARRAY(SELECT e.event_id FROM usage_event e
-             WHERE e.event_id = ANY($2::text[]) AND e.account_id = a.id) AS applied
-FROM account a WHERE a.id = ANY($1::text[])`;
+       COALESCE(applied.event_ids, '{}') AS applied
+FROM account a LEFT JOIN applied ON applied.account_id = a.id WHERE a.id = ANY($1::text[])`;
 
 interface KeyJson {
   readonly id: string;
@@ -62,13 +67,13 @@ export class PostgresAccountSource extends AccountSource {
 
   override async read(
     accountIds: readonly string[],
-    eventIds: readonly string[],
+    events: readonly PendingEvent[],
   ): Promise<readonly AccountRecord[]> {
     try {
       const { rows } = await this.pool.query<AccountRow>({
         name: 'auth-read-accounts',
         text: READ,
-        values: [accountIds, eventIds],
+        values: [accountIds, events.map(({ accountId }) => accountId), events.map(({ eventId }) => eventId)],
       });
       return rows.map(fromRow);
     } catch (error) {

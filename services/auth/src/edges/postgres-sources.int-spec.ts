@@ -3,6 +3,7 @@ import { createPool } from '@tunan/postgres';
 import { createTestDatabase, type TestDatabase } from '@tunan/postgres/testing';
 import { aCatalogWire } from '../testing/memory-catalog-source.js';
 import { activateCatalog, insertRow } from '../testing/postgres-rows.js';
+import type { PendingEvent } from '../domain/operations.js';
 import { PostgresAccountSource } from './postgres-account-source.js';
 import { PostgresCatalogSource } from './postgres-catalog-source.js';
 import { PostgresKeyLookup } from './postgres-key-lookup.js';
@@ -41,8 +42,8 @@ describe('the sources in Postgres', () => {
     });
 
   describe('PostgresAccountSource', () => {
-    const read = (accountIds: string[], eventIds: string[] = []) =>
-      new PostgresAccountSource(database.pool).read(accountIds, eventIds);
+    const read = (accountIds: string[], events: PendingEvent[] = []) =>
+      new PostgresAccountSource(database.pool).read(accountIds, events);
 
     it('reads ledger state, profile and keys, exactly', async () => {
       const expiresAt = new Date('2030-01-02T03:04:05.678Z');
@@ -116,7 +117,14 @@ describe('the sources in Postgres', () => {
       await usage('one:final', 'acc_1');
       await usage('two:lost', 'acc_1');
       await usage('three:final', 'acc_2');
-      const records = await read(['acc_1', 'acc_2'], ['one:final', 'two:final', 'three:final']);
+      const ask = (accountId: string, ...ids: string[]) => ids.map((eventId) => ({ accountId, eventId }));
+      const records = await read(
+        ['acc_1', 'acc_2'],
+        [
+          ...ask('acc_1', 'one:final', 'two:final', 'three:final'),
+          ...ask('acc_2', 'one:final', 'three:final'),
+        ],
+      );
       const applied = Object.fromEntries(records.map((record) => [record.accountId, record.appliedEventIds]));
       expect(applied).toEqual({ acc_1: ['one:final'], acc_2: ['three:final'] });
     });

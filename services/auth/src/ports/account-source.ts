@@ -1,4 +1,5 @@
 import type { AccountProfile, LedgerState } from '@tunan/contracts';
+import type { PendingEvent } from '../domain/operations.js';
 
 /** Limits that an account has of its own; null means its tier's. */
 export interface OwnLimits {
@@ -28,12 +29,12 @@ export interface ConfirmedVersions {
 /** Where the truth about accounts is. Every call is bounded in time and fails with a Fault. */
 export abstract class AccountSource {
   /**
-   * Accounts that exist, and which of these events their balances contain, all of one moment.
+   * Accounts that exist, and which of these events, each of an account that is asked for, their balances contain, all of one moment.
    * @throws Fault `service_unavailable`
    */
   abstract read(
     accountIds: readonly string[],
-    eventIds: readonly string[],
+    events: readonly PendingEvent[],
   ): Promise<readonly AccountRecord[]>;
 
   /** Records what the store has confirmed, never backwards. A hint: losing it costs another publication. */

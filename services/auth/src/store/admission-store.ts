@@ -119,8 +119,8 @@ export abstract class AdmissionStore {
   /** Cold accounts that were asked for since they were last taken, each once. Bounded; a further ask names it again. */
   abstract takeWanted(limit: number): Promise<readonly string[]>;
 
-  /** Pending events of these accounts. */
-  abstract pendingOf(accountIds: readonly string[]): Promise<readonly PendingEvent[]>;
+  /** The oldest pending events of each of these accounts. Costs as much as it names. */
+  abstract pendingOf(accountIds: readonly string[], limitEach: number): Promise<readonly PendingEvent[]>;
 
   /** Pending events that were settled longer ago than this, oldest first, a page at a time. */
   abstract stalePending(olderThanMs: number, cursor: string | null, limit: number): Promise<PendingPage>;

@@ -85,8 +85,8 @@ export abstract class MachineAdmissionStore extends AdmissionStore {
     return this.#patient('takeWanted', limit);
   }
 
-  override pendingOf(accountIds: readonly string[]): Promise<readonly PendingEvent[]> {
-    return this.#patient('pendingOf', accountIds);
+  override pendingOf(accountIds: readonly string[], limitEach: number): Promise<readonly PendingEvent[]> {
+    return this.#patient('pendingOf', accountIds, limitEach);
   }
 
   override stalePending(olderThanMs: number, cursor: string | null, limit: number): Promise<PendingPage> {

@@ -1,4 +1,5 @@
 import { Fault } from '@tunan/kernel';
+import type { PendingEvent } from '../domain/operations.js';
 import { AccountSource, type AccountRecord, type ConfirmedVersions } from '../ports/account-source.js';
 import { ACCOUNT, aLedger, aProfile } from '../store/testing/builders.js';
 
@@ -16,7 +17,7 @@ export class MemoryAccountSource extends AccountSource {
   readonly accounts = new Map<string, AccountRecord>();
   /** Events that the balances contain. */
   readonly applied = new Set<string>();
-  readonly reads: { accountIds: readonly string[]; eventIds: readonly string[] }[] = [];
+  readonly reads: { accountIds: readonly string[]; events: readonly PendingEvent[] }[] = [];
   readonly confirmed: ConfirmedVersions[] = [];
   /** What every read does first: throw to be away, wait to be slow. */
   before: () => Promise<void> = () => Promise.resolve();
@@ -27,14 +28,15 @@ export class MemoryAccountSource extends AccountSource {
 
   override async read(
     accountIds: readonly string[],
-    eventIds: readonly string[],
+    events: readonly PendingEvent[],
   ): Promise<readonly AccountRecord[]> {
-    this.reads.push({ accountIds, eventIds });
+    this.reads.push({ accountIds, events });
     await this.before();
     return accountIds.flatMap((accountId) => {
       const record = this.accounts.get(accountId);
       if (record === undefined) return [];
-      return [{ ...record, appliedEventIds: eventIds.filter((eventId) => this.applied.has(eventId)) }];
+      const own = events.filter((event) => event.accountId === accountId).map(({ eventId }) => eventId);
+      return [{ ...record, appliedEventIds: own.filter((eventId) => this.applied.has(eventId)) }];
     });
   }
 

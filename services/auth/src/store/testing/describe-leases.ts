@@ -169,7 +169,7 @@ export const describeLeases = (open: OpenHarness): void => {
       expect(await store.settle(lost(hold))).toMatchObject({ outcome: 'settled', repeated: true });
       expect(await store.settle(aSettlement(hold))).toMatchObject({ outcome: 'settled', repeated: false });
       expect(await available()).toBe(BALANCE - 150n * TOKEN);
-      expect(await store.pendingOf([ACCOUNT])).toEqual([
+      expect(await store.pendingOf([ACCOUNT], 1_000)).toEqual([
         { accountId: ACCOUNT, eventId: finalEventId(hold.requestId) },
       ]);
       expect((await events()).at(-1)!.id).toBe(finalEventId(hold.requestId));

@@ -75,7 +75,7 @@ export const describePublication = (open: OpenHarness): void => {
         spent: 300n * TOKEN,
         requests: 2,
       });
-      expect(await store.pendingOf([ACCOUNT])).toEqual([
+      expect(await store.pendingOf([ACCOUNT], 1_000)).toEqual([
         { accountId: ACCOUNT, eventId: finalEventId(open.requestId) },
       ]);
     });
@@ -93,7 +93,7 @@ export const describePublication = (open: OpenHarness): void => {
         appliedEventIds: [finalEventId(first.requestId)],
       });
       expect((await inspect()).left).toBe(BALANCE - 300n * TOKEN);
-      expect(await store.pendingOf([ACCOUNT])).toEqual([]);
+      expect(await store.pendingOf([ACCOUNT], 1_000)).toEqual([]);
     });
 
     it('ignores applied ids without the balance that contains them, and ids that are not pending', async () => {
@@ -260,8 +260,12 @@ export const describePublication = (open: OpenHarness): void => {
       await heat(store);
       await settleOne();
       await store.settle(aSettlement(aHold({ accountId: 'acc_2' })));
-      expect(await store.pendingOf(['acc_2'])).toMatchObject([{ accountId: 'acc_2' }]);
-      expect(await store.pendingOf([ACCOUNT, 'acc_2', 'acc_3'])).toHaveLength(2);
+      expect(await store.pendingOf(['acc_2'], 1_000)).toMatchObject([{ accountId: 'acc_2' }]);
+      expect(await store.pendingOf([ACCOUNT, 'acc_2', 'acc_3'], 1_000)).toHaveLength(2);
+      const both = await store.pendingOf([ACCOUNT, 'acc_2'], 1);
+      await settleOne();
+      expect(await store.pendingOf([ACCOUNT, 'acc_2'], 1)).toEqual(both);
+      expect(await store.pendingOf([ACCOUNT], 2)).toHaveLength(2);
     });
   });
 
@@ -356,7 +360,7 @@ export const describePublication = (open: OpenHarness): void => {
       stats: await store.stats(),
       state: await inspect(),
       outbox: await store.readOutbox(0, 10),
-      pending: await store.pendingOf([ACCOUNT]),
+      pending: await store.pendingOf([ACCOUNT], 1_000),
       generation: await store.generation(),
       denial: await store.admit(anAdmission({ ceiling: 100_000 })),
       repeated: await store.admit(anAdmission({ requestId: running.hold.requestId })),

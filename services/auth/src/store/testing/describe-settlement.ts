@@ -108,7 +108,7 @@ export const describeSettlement = (open: OpenHarness): void => {
         spent: 150n * TOKEN,
         requests: 1,
       });
-      expect(await store.pendingOf([ACCOUNT])).toEqual([
+      expect(await store.pendingOf([ACCOUNT], 1_000)).toEqual([
         { accountId: ACCOUNT, eventId: finalEventId(hold.requestId) },
       ]);
       expect(await events()).toEqual([
@@ -181,7 +181,7 @@ export const describeSettlement = (open: OpenHarness): void => {
     it('of nothing leaves nothing pending, but an event', async () => {
       const { hold } = await grant(store);
       await store.settle(aSettlement(hold, { outcome: 'failed', served: null, charge: aCharge(0, 0) }));
-      expect(await store.pendingOf([ACCOUNT])).toEqual([]);
+      expect(await store.pendingOf([ACCOUNT], 1_000)).toEqual([]);
       expect(await events()).toMatchObject([
         { data: { outcome: 'failed', cost: 0n, provider: null, attempts: 0 } },
       ]);

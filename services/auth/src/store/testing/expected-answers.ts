@@ -118,10 +118,15 @@ const RULES: { readonly [Name in OperationName]: Rule<Name> } = {
     reference.wanted.clear();
     return { expected, seen: (wanted) => [...wanted].sort() };
   },
-  pendingOf: (reference, [accountIds]) => ({
-    expected: reference
-      .stale(0)
-      .flatMap(({ accountId, eventId }) => (accountIds.includes(accountId) ? [eventId] : []))
+  pendingOf: (reference, [accountIds, limitEach]) => ({
+    expected: accountIds
+      .flatMap((one) =>
+        reference
+          .stale(0)
+          .filter(({ accountId }) => accountId === one)
+          .slice(0, limitEach),
+      )
+      .map(({ eventId }) => eventId)
       .sort(),
     seen: (pending) => pending.map(({ eventId }) => eventId).sort(),
   }),

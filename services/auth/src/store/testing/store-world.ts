@@ -62,8 +62,9 @@ export class StoreWorld {
   ) {
     this.sweeper = new LeaseSweeper(store, { terms: () => TERMS }, () => undefined);
     const source: AccountSource = {
-      read: async (accountIds, eventIds) => {
+      read: async (accountIds, events) => {
         await this.turn('Postgres reads');
+        const eventIds = events.map(({ eventId }) => eventId);
         const records = accountIds.map((accountId) => ledger.record(accountId, eventIds));
         await this.turn('Postgres answers');
         return records;
