@@ -332,7 +332,8 @@ const wholePrice = (model: string, calls: readonly ServedCall[]): bigint =>
 const auditLosses = (rows: readonly LedgerRow[]): string[] => {
   const lost = new Set(rows.map(({ eventId }) => eventId).filter((id) => id.endsWith(':lost')));
   return rows
-    .filter(({ kind, requestId }) => kind === 'adjustment' && !lost.has(`${requestId}:lost`))
+    .filter(({ kind }) => kind === 'adjustment')
+    .filter(({ eventId, requestId }) => !(eventId.endsWith(':final') && lost.has(`${requestId}:lost`)))
     .map(({ eventId, amount }) => `${eventId}: written off ${amount}`);
 };
 
