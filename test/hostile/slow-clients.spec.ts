@@ -11,16 +11,18 @@ const ATTACKERS = fileURLToPath(new URL('attackers.mjs', import.meta.url));
 const CONNECTIONS = 500;
 const MIB = 1024 * 1024;
 
-/** Memory that a connection may cost while it does harm: sockets, parser, what is read before its key is known. */
-const BYTES_PER_CONNECTION = 256 * 1024;
-/** What the process may vary by itself. */
+/**
+ * What the process may vary by itself once V8 has grown its heap, which it does by 120 MiB within the first thousands of
+ * refusals: by -11 to 37 MiB where this was measured. That leaves less than 100 KiB for each connection, its socket included.
+ */
 const RSS_NOISE_BYTES = 48 * MIB;
+const UPLOADS = ['unknown-key', 'unknown-keys'];
 /**
  * CPU of one connection with a key of nobody, however much it sends: accepting, refusing and ending it take 0.3 ms on an
  * idle core, a multiple of that where others use the same one. To read 20 MiB would take 20 ms.
  */
 const CPU_MS_PER_REFUSAL = 3;
-const ROUNDS_WARM = 2;
+const ROUNDS_WARM = 4;
 const ROUNDS = 2;
 
 /** What the kernel takes of a stream on loopback before it says stop is mostly 2.4 MiB. */
@@ -54,13 +56,23 @@ describe('500 clients that are slow on purpose', () => {
       MINIMAX_BASE_URL: provider.url,
       INGRESS_WRITE_STALL_MS: String(WRITE_STALL_MS),
     });
-    // The first calls compile code and open connections.
+    // The first calls compile code and open connections, the first attacks make the heap what it stays.
     await callAsOther();
-  }, 240_000);
+    for (const kind of UPLOADS) {
+      const rounds = await attack(kind, '');
+      await callAsOther();
+      await rounds(ROUNDS_WARM);
+      endAttacks();
+    }
+  }, 400_000);
 
-  afterEach(async () => {
+  const endAttacks = (): void => {
     for (const child of running) child.kill('SIGKILL');
     running.clear();
+  };
+
+  afterEach(async () => {
+    endAttacks();
     await eventually('every hold has ended', async () => (await rig.holds()) === 0, 120_000);
     await rig.alive();
   }, 180_000);
@@ -108,12 +120,8 @@ describe('500 clients that are slow on purpose', () => {
     for (let index = 0; index < REQUESTS; index += 1) await call(rig.otherKey);
   };
 
-  /** Attackers must not cost memory that grows with their number beyond their sockets, nor with time. */
-  const expectFlat = (
-    before: number,
-    [first, ...later]: [number, ...number[]],
-    bytesEach = BYTES_PER_CONNECTION,
-  ): void => {
+  /** Attackers must not cost memory that grows with their number, but for `bytesEach`, nor with time. */
+  const expectFlat = (before: number, [first, ...later]: [number, ...number[]], bytesEach = 0): void => {
     expect(Math.max(first, ...later) - before).toBeLessThan(CONNECTIONS * bytesEach + RSS_NOISE_BYTES);
     expect(later.at(-1)! - first).toBeLessThan(RSS_NOISE_BYTES);
   };
@@ -131,6 +139,8 @@ describe('500 clients that are slow on purpose', () => {
   it('that open streams and read nothing take bounded memory, others are served, and all are given up', async () => {
     const streams = streamsMax();
     const { apiKey } = await rig.newAccount({ credit: '10000' });
+    // From where many authentications have failed, a key that is not known is looked up a few at a time.
+    await call(apiKey);
     const before = await rssBytes();
     await attack('never-read', apiKey, streams);
     await eventually('the streams are stuck', () => provider.stuck >= STUCK_MIN * streams, WRITE_STALL_MS);
@@ -147,15 +157,16 @@ describe('500 clients that are slow on purpose', () => {
   }, 400_000);
 
   // Keys of others that were never seen before come from the same address as those of nobody.
-  it.each(['unknown-key', 'unknown-keys'])(
+  it.each(UPLOADS)(
     'that send 20 MiB with %s of nobody take no memory and little CPU, and others are served, also with new keys',
     async (kind) => {
       const fresh = await rig.newKeys(10);
       const [calls, before] = [await rig.callsUpstream(), await rssBytes()];
       const rounds = await attack(kind, '');
       await callAsOther();
+      // All 500 came in one moment: a key that is new then may be told to come back. Later they come one by one.
+      await rounds(1);
       for (const key of fresh) await call(key);
-      await rounds(ROUNDS_WARM);
       const [first, cpuBefore] = [await rssBytes(), await cpuMs()];
       await rounds(ROUNDS);
       expect(((await cpuMs()) - cpuBefore) / (ROUNDS * CONNECTIONS)).toBeLessThan(CPU_MS_PER_REFUSAL);
