@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { ReplySink, ReplyStream, Served, SettleReply, ReportedUsage } from '@tunan/contracts';
 import { errorBody, Fault, type Clock } from '@tunan/kernel';
-import { closeSoon, sendFault } from '@tunan/service-kit';
+import { sendFault } from '@tunan/service-kit';
 import { wasWorkedFor } from '../domain/upstream-work.js';
 import { withCost } from '../domain/usage-json.js';
 import { beforeError } from './before-error.js';
@@ -220,19 +220,12 @@ export class StreamAnswer implements ReplySink, OpenExchange {
 
   /**
    * As long as no header has gone out a failure has its status. Afterwards the client learns of it by an error event
-   * and the missing `[DONE]`: a clean end would read as success. Then the connection ends, too, for proxies and clients that
-   * look at nothing else.
+   * and the missing `[DONE]`: a clean end would read as success.
    */
   #writeError(fault: Fault): void {
     const { response } = this.options;
     if (this.#clientGone || response.writableEnded) return;
-    if (!response.headersSent) return sendFault(response, fault, this.options.headers(this.#served));
-    const { socket } = response;
-    response.once('finish', () => {
-      if (socket === null) return;
-      socket.end();
-      closeSoon(socket);
-    });
-    this.#out.end(Buffer.from(`data: ${JSON.stringify(errorBody(fault))}\n\n`));
+    if (response.headersSent) this.#out.end(Buffer.from(`data: ${JSON.stringify(errorBody(fault))}\n\n`));
+    else sendFault(response, fault, this.options.headers(this.#served));
   }
 }

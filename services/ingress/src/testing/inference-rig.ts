@@ -1,7 +1,6 @@
 import {
   createServer,
   request as httpRequest,
-  type Agent,
   type IncomingMessage,
   type Server,
   type ServerResponse,
@@ -59,11 +58,11 @@ export class InferenceRig {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  /** A client that sees the answer as it comes, over a connection of its own or one of an agent's. */
-  call(agent: Agent | false = false) {
+  /** A client that sees the answer as it comes. */
+  call() {
     const seen = { text: '', status: 0, headers: {} as IncomingMessage['headers'] };
     const { port } = this.#server.address() as AddressInfo;
-    const request = httpRequest({ host: '127.0.0.1', port, method: 'POST', agent });
+    const request = httpRequest({ host: '127.0.0.1', port, method: 'POST', agent: false });
     const answered = new Promise<void>((resolve) => {
       request.once('response', (response) => {
         seen.status = response.statusCode!;
