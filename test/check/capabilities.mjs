@@ -66,7 +66,7 @@ ${table.join('\n')}
 
 JSON modes, schemas and forced functions are judged, honoured or emulated: one answer that is not in the form asked for is asked
 for again at our cost, a second is 502 \`structured_output_failed\` and not charged. A stream of such an answer begins when it is
-whole. Not judged are functions that the model may call or not, and what it calls them with.
+whole. Not judged are functions that the model may call or not, what it calls them with, and what a stop sequence may have ended.
 
 Embeddings: \`dimensions\` that the model has are honoured, others are refused; \`encoding_format: base64\`, token ids and more inputs
 than a provider takes at once are emulated.

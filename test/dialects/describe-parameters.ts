@@ -118,6 +118,20 @@ export const describeParameters = (platform: () => Platform): void => {
       ).toEqual([0, 1, 2]);
     });
 
+    // Guarantee: what the client's own stop sequence ends is no bad answer, to be asked for again at our cost.
+    it('shows what a stop sequence has ended of a JSON answer as it is, after one call', async () => {
+      const nonce = newNonce();
+      const answer = await chat(platform(), apiKey, {
+        model,
+        messages: [{ role: 'user', content: `[[sim nonce=${nonce} say="{'a' THREE"]] Answer in JSON.` }],
+        response_format: { type: 'json_object' },
+        stop: 'THREE',
+      });
+      expect([answer.status, answer.body?.choices[0]?.finish_reason]).toEqual([200, 'stop']);
+      expect(contentOf(answer)).not.toContain('THREE');
+      expect(await endedCalls(platform(), nonce, 1)).toHaveLength(1);
+    });
+
     it('cuts at a stop sequence, whoever does it', async () => {
       const say = 'one two THREE four';
       const content = `[[sim say="${say}"]] Count.`;

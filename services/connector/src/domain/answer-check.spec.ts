@@ -1,6 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { problemOf, type ChatAnswer } from '@tunan/llm';
-import { callOf, contentFromCall, jsonContent, type AnswerCheck, type Checked } from './answer-check.js';
+import {
+  callOf,
+  contentFromCall,
+  jsonContent,
+  unlessStopped,
+  type AnswerCheck,
+  type Checked,
+} from './answer-check.js';
 
 const answer = (over: Partial<ChatAnswer>): ChatAnswer => ({
   content: '',
@@ -103,5 +110,24 @@ describe('callOf', () => {
 
   it.each([{ content: 'I would call f.' }, calling('h', '{}')])('rejects %j', async (members) => {
     expect(await check(answer(members))).toEqual({ problem: 'no call of f or g' });
+  });
+});
+
+describe('unlessStopped', () => {
+  it.each([unlessStopped(jsonContent(SCHEMA)), unlessStopped(callOf(['weather']))])(
+    'shows what a stop sequence may have ended as it is, and judges all else',
+    async (check) => {
+      const stopped = answer({ content: '{"a": ' });
+      expect(await checked(check)(stopped)).toEqual({ answer: stopped });
+      const ended = answer({ content: '{"a": ', finishReason: 'tool_calls' });
+      expect(await checked(check)(ended)).toHaveProperty('problem');
+    },
+  );
+
+  it('still brings an answer that is right into its form', async () => {
+    const check = checked(unlessStopped(jsonContent(SCHEMA)));
+    expect(await check(answer({ content: '```json\n{"a": 1}\n```' }))).toEqual({
+      answer: answer({ content: '{"a": 1}' }),
+    });
   });
 });

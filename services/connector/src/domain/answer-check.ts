@@ -57,6 +57,17 @@ export const callOf =
       ? { answer }
       : { problem: `no call of ${names.join(' or ')}` };
 
+/**
+ * The same check where the client has stop sequences: an answer that ends with reason `stop` may have met one of them, which
+ * no provider tells apart. What it is then is the client's doing, and is shown as it is.
+ */
+export const unlessStopped =
+  (check: AnswerCheck): AnswerCheck =>
+  async (answer, judge) => {
+    const checked = await check(answer, judge);
+    return 'problem' in checked && answer.finishReason === 'stop' ? { answer } : checked;
+  };
+
 const jsonProblem = (text: string): string | undefined => {
   try {
     JSON.parse(text);

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { ChatRequest } from '@tunan/contracts';
 import { Fault, shownName } from '@tunan/kernel';
 import { capabilitiesOf, judgeChat, sentValue, type Capabilities } from '@tunan/llm';
-import type { AnswerCheck } from './answer-check.js';
+import { unlessStopped, type AnswerCheck } from './answer-check.js';
 import type { ChatCall, Dialect } from './dialect.js';
 import { planFormat } from './format-plan.js';
 import { sentMessages } from './messages.js';
@@ -71,7 +71,8 @@ export const encodeChat = (
   // The provider's default is one call at a time, OpenAI's is several.
   if (offered !== undefined && parallel) body['parallel_tool_calls'] = !single;
   if (format.format !== undefined) body['response_format'] = format.format;
-  const localStops = addStops(body, request.stop, capabilities);
+  const stops = stopsOf(request);
+  const localStops = addStops(body, stops, capabilities);
   body[dialect.ceiling.field(call.upstreamModel)] = Math.min(call.ceiling, dialect.ceiling.max);
   if (call.thinking !== null) Object.assign(body, dialect.thinking(call.thinking));
   Object.assign(body, dialect.extra(body));
@@ -90,13 +91,14 @@ export const encodeChat = (
     instructions.filter((instruction) => instruction !== undefined),
     naming,
   );
+  const check = tools.check ?? format.check;
   return {
     body: Buffer.from(JSON.stringify(body)),
     stream,
     localStops,
     toolCallsMax: single ? 1 : Number.MAX_SAFE_INTEGER,
     toolNames: naming,
-    check: tools.check ?? format.check,
+    check: check !== undefined && stops.length > 0 ? unlessStopped(check) : check,
     adapted,
   };
 };
@@ -112,9 +114,7 @@ const judge = (request: ChatRequest, capabilities: Capabilities, strict: boolean
     throw new Fault(
       'unsupported_parameter',
       `'${shownName(param)}' is not supported by the model '${request.model}'.`,
-      {
-        param,
-      },
+      { param },
     );
   return adapted.length === 0 ? undefined : adapted.join(', ');
 };
@@ -140,13 +140,15 @@ const addScalars = (
 const hashedUser = (accountId: string, user: string): string =>
   createHash('sha256').update(`${accountId}:${user}`).digest('hex');
 
+const stopsOf = ({ stop }: ChatRequest): readonly string[] =>
+  stop == null ? [] : typeof stop === 'string' ? [stop] : stop;
+
 /** Sends as many stop sequences as the provider takes. @returns those that have to be cut here, if it does not take all */
 const addStops = (
   body: Record<string, unknown>,
-  given: ChatRequest['stop'],
+  stops: readonly string[],
   { stop }: Capabilities,
 ): readonly string[] => {
-  const stops = given == null ? [] : typeof given === 'string' ? [given] : given;
   const nativeMax = stop.class === 'emulated' ? (stop.nativeMax ?? 0) : Number.MAX_SAFE_INTEGER;
   const sent = stops.slice(0, nativeMax);
   if (sent.length > 0) body['stop'] = sent;
