@@ -277,6 +277,8 @@ describe('AuthService', () => {
       );
     });
 
+    const events = async () => (await store.readOutbox(0, 10)).map(({ event }) => event);
+
     it('fails once it has lapsed, and charges nothing', async () => {
       const hold = await grant();
       const lapsesAtMs = hold.admittedAtMs + 5_000;
@@ -285,10 +287,21 @@ describe('AuthService', () => {
       expect(await store.stats()).toMatchObject({ holds: 1, pending: 0, outboxDepth: 0 });
     });
 
+    // Guarantee: what the store has unmade is free, also once the ledger knows of it: its key may be used again.
+    it('is lapsed where the ledger has it as failed, and not where it has a charge', async () => {
+      const [unmade, booked] = [await grant(), await grant()];
+      await settle(unmade, { outcome: 'failed', usage: null, served: null });
+      await settle(booked);
+      for (const event of await events()) await ledger.book(event);
+      store.reset();
+      const late = { lapsesAtMs: booked.admittedAtMs + 5_000 };
+      clock.advance(5_000);
+      await expect(settle(unmade, late)).rejects.toMatchObject({ code: 'settlement_lapsed' });
+      await expect(settle(booked, late)).rejects.toMatchObject({ code: 'service_unavailable' });
+    });
+
     /** Usage of an answer that costs more than its hold. */
     const above = { usage: someUsage(900, 1_000) };
-    const events = async () => (await store.readOutbox(0, 10)).map(({ event }) => event);
-
     // Guarantee: the cost that a client is shown is the ledger's, also where the store has forgotten that it settled.
     it('above the hold asks the ledger, once the store may have lost an earlier settlement', async () => {
       const hold = await grant();

@@ -1,4 +1,4 @@
-import { AuthPort, type AdmitReply, type InspectReply, type UsageEvent } from '@tunan/contracts';
+import { AuthPort, type AdmitReply, type Hold, type InspectReply, type UsageEvent } from '@tunan/contracts';
 import { Fault, within, type Clock } from '@tunan/kernel';
 import type { AccountRefresher } from './account-refresher.js';
 import type { AuthMetrics } from './auth.metrics.js';
@@ -81,12 +81,10 @@ export class AuthService extends AuthPort {
       lapsesAtMs: request.lapsesAtMs,
     });
     if (result.outcome !== 'settled') {
-      // A store that has lost its file also refuses what it booked before: then the ledger may have it.
-      const final =
-        result.outcome === 'refused' &&
-        (await this.parts.ledger.find(hold.accountId, hold.requestId)) === null;
       throw new Fault(
-        final ? 'settlement_lapsed' : 'service_unavailable',
+        result.outcome === 'refused' && (await this.#isUncharged(hold))
+          ? 'settlement_lapsed'
+          : 'service_unavailable',
         'The service is not available at the moment. Please retry.',
         { internal: 'the settlement came too late, or the ledger has none', retryAfterMs: LAPSED_RETRY_MS },
       );
@@ -165,6 +163,15 @@ export class AuthService extends AuthPort {
     if (event !== null) return store.settle({ ...own, charge: chargeOf(event) });
     // Not refused for good: an earlier one may still be on its way to the ledger.
     return lapsesAtMs === undefined ? store.settle(own) : first;
+  }
+
+  /**
+   * Whether what the store refused was not charged: a store that has lost its file also refuses what it booked before, which
+   * the ledger may have. What was unmade is there as failed.
+   */
+  async #isUncharged({ accountId, requestId }: Hold): Promise<boolean> {
+    const event = await this.parts.ledger.find(accountId, requestId);
+    return event === null || event.data.outcome === 'failed';
   }
 
   async #admit(admission: Admission): Promise<AdmitReply> {

@@ -39,8 +39,13 @@ import type {
 } from './operations.js';
 import { deliveredPending, firstOf, pendingOf, stalePending } from './pending-events.js';
 import { RequestBook, type Changes } from './request-book.js';
-import { eventIdOf, requestIdOfEvent, type EndedRecord } from './request-record.js';
-import type { HeldRecord, RequestRecord } from './request-record.js';
+import {
+  eventIdOf,
+  requestIdOfEvent,
+  type EndedRecord,
+  type HeldRecord,
+  type RequestRecord,
+} from './request-record.js';
 import { StoreLife } from './store-life.js';
 import type { StoreTime } from './store-time.js';
 

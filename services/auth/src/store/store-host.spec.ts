@@ -127,12 +127,16 @@ describe('StoreHost', () => {
     let slow: MemoryJournal;
     /** What happens in the next commits, once what they write is at rest. */
     let inCommit: (() => void)[];
+    /** Which commits wait for the disk. */
+    let durable: boolean[];
     beforeEach(() => {
+      durable = [];
       clock = new TestClock();
       inCommit = [];
       class Slow extends MemoryJournal {
         override commit(commit: Commit): void {
           super.commit(commit);
+          durable.push(commit.durable);
           inCommit.shift()?.();
         }
       }
@@ -206,7 +210,7 @@ describe('StoreHost', () => {
       expect(outcomes(results.slice(3), late)).toMatchObject([{ outcome: 'settled', charge: { cost: 0n } }]);
     });
 
-    it('unmakes it before anything else if that could not be committed at once', () => {
+    it('unmakes it before anything else if that could not be committed at once, and waits for the disk', () => {
       const late = lapsing(grant());
       inCommit = [
         () => {
@@ -216,7 +220,9 @@ describe('StoreHost', () => {
       ];
       expect(host.run([row('settle', late)])).toEqual([[false, 'the journal is full']]);
       expect(host.run([row('readOutbox', 10)])).toEqual([[false, 'the journal is full']]);
+      durable = [];
       expect(events()).toEqual([[late.hold.requestId, 0n]]);
+      expect(durable).toEqual([true]);
       expect(host.apply('settle', [late])).toEqual({ outcome: 'refused' });
       host = new StoreHost(clock, TEST_LIMITS, slow);
       expect(events()).toEqual([[late.hold.requestId, 0n]]);

@@ -113,20 +113,22 @@ export class StoreHost {
    * Commits what was done. The disk may have taken longer than a settlement may be made: that is unmade before anybody is
    * told of it. @returns its request
    */
-  #commit(durable: boolean): ReadonlySet<string> {
-    this.#write(durable);
+  #commit(isSettled: boolean): ReadonlySet<string> {
+    this.#write(isSettled);
     const lapsed = this.#state.committed();
     if (lapsed.size > 0) {
       this.#stale = true;
-      this.#write(true);
+      this.#write(false);
       this.#state.committed();
     }
     this.#stale = false;
     return lapsed;
   }
 
-  #write(durable: boolean): void {
-    const { ackedSeq, incomplete } = this.#state;
+  #write(isSettled: boolean): void {
+    const { ackedSeq, incomplete, life } = this.#state;
+    // What is unmade was refused to somebody: that has to outlast a loss of power as well.
+    const durable = isSettled || life.lapsed.size > 0;
     this.journal.commit({ ...this.#state.takeChanges(), ackedSeq, incomplete, durable });
   }
 
