@@ -89,6 +89,31 @@ describe('AccountRefresher', () => {
     expect(asked).toEqual([100, 400]);
   });
 
+  // Guarantee: charges that no ledger takes do not keep an account's newer ones pending.
+  it('reads an account that has more than its share again alone', async () => {
+    const asked: (readonly [accounts: number, limitEach: number])[] = [];
+    const many = Array.from({ length: 100 }, (_, index) => ({ accountId: ACCOUNT, eventId: `e${index}` }));
+    class Full extends MemoryAdmissionStore {
+      override pendingOf(accountIds: readonly string[], limitEach: number) {
+        asked.push([accountIds.length, limitEach]);
+        return Promise.resolve(many.slice(0, limitEach));
+      }
+    }
+    const ids = [ACCOUNT, ...Array.from({ length: 199 }, (_, index) => `acc_${index}`)];
+    for (const accountId of ids) source.put(anAccountRecord({ accountId }));
+    refresher = new AccountRefresher(
+      new Full(new TestClock()),
+      source,
+      () => tiers,
+      () => undefined,
+    );
+    await refresher.refresh(ids);
+    expect(asked).toEqual([
+      [200, 100],
+      [1, 20_000],
+    ]);
+  });
+
   it('leaves an event pending that was settled while Postgres was read', async () => {
     const hold = aHold();
     source.put(anAccountRecord({ ledger: aLedger({ balance: 1_000n * TOKEN }) }));

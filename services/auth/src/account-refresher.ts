@@ -1,12 +1,16 @@
 import type { Catalog, Publication } from '@tunan/contracts';
 import { Fault } from '@tunan/kernel';
 import type { AccountRecord, AccountSource } from './ports/account-source.js';
+import type { PendingEvent } from './domain/operations.js';
 import type { AdmissionStore } from './store/admission-store.js';
 
 /** Accounts that are read in one snapshot. */
 const ACCOUNTS_PER_READ = 200;
 
-/** Most events that one read asks about, in equal parts for its accounts; what is left stays pending until a later one. */
+/**
+ * Most events that one read asks about, in equal parts for its accounts. An account that has more is read again alone; what
+ * is left then stays pending until a later one.
+ */
 const EVENTS_PER_READ = 20_000;
 
 /** A store that loses its content again and again while Postgres is read is not there. */
@@ -63,9 +67,22 @@ export class AccountRefresher {
       const publications = records.map((record) => toPublication(record, tiers));
       if (!(await this.store.publish(publications, generation))) continue;
       await this.#confirm(records);
+      await this.#refreshFull(accountIds, pending, limitEach);
       return records;
     }
     throw unavailable('the store lost its content while accounts were read');
+  }
+
+  /** Newer charges of an account must not wait for older ones that no ledger takes. */
+  async #refreshFull(
+    accountIds: readonly string[],
+    pending: readonly PendingEvent[],
+    limitEach: number,
+  ): Promise<void> {
+    if (accountIds.length === 1 || pending.length < limitEach) return;
+    const counts = new Map<string, number>();
+    for (const { accountId } of pending) counts.set(accountId, (counts.get(accountId) ?? 0) + 1);
+    for (const [accountId, count] of counts) if (count >= limitEach) await this.#refreshPart([accountId]);
   }
 
   async #confirm(records: readonly AccountRecord[]): Promise<void> {
