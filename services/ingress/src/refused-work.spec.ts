@@ -44,6 +44,14 @@ describe('RefusedWork', () => {
     expect(spentMs).toBeLessThan(600_000 * 0.05 + 600);
   });
 
+  it('keeps nobody out for longer than a minute, however much was for nothing', () => {
+    const { clock, refused, spend } = start();
+    spend('a', 60_000)();
+    expect(() => refused.enter('a')).toThrow(expect.objectContaining({ retryAfterMs: 60_000 }));
+    clock.advance(60_000);
+    expect(() => refused.enter('a')).not.toThrow();
+  });
+
   it('does not count what was of use', () => {
     const { refused, spend } = start();
     for (let sent = 0; sent < 100; sent += 1) spend('a', 1_000);

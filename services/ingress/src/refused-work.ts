@@ -6,6 +6,8 @@ export const SMALL_BODY_BYTES = 16 * 1024;
 const SHARE = 0.05;
 /** What they may take beyond that at once, in milliseconds. */
 const BURST_MS = 500;
+/** No debt keeps an account out for more than a minute: what is promised of every `Retry-After`. */
+const DEBT_MS_MAX = BURST_MS + 60_000 * SHARE;
 const ACCOUNTS_MAX = 10_000;
 const MICROSECONDS_PER_MS = 1_000;
 
@@ -59,7 +61,8 @@ export class RefusedWork {
   }
 
   #count(accountId: string, cpuMs: number): void {
-    const debt = { cpuMs: this.#debtMs(accountId) + cpuMs, atMs: this.clock.monotonicMs() };
+    const debtMs = Math.min(this.#debtMs(accountId) + cpuMs, DEBT_MS_MAX);
+    const debt = { cpuMs: debtMs, atMs: this.clock.monotonicMs() };
     this.#debts.delete(accountId);
     this.#debts.set(accountId, debt);
     if (this.#debts.size > ACCOUNTS_MAX) this.#debts.delete(this.#debts.keys().next().value!);
