@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { cliJson, HostProcess, tempDir } from '@tunan/testing';
-import { createTestDatabase } from '@tunan/postgres/testing';
+import { createTestDatabase, type TestDatabase } from '@tunan/postgres/testing';
 import type { Pool } from 'pg';
 
 /** An account of a test, with its key. */
@@ -21,7 +21,7 @@ export interface ApiAnswer<Body> {
 export class HostOnDatabase {
   private constructor(
     private readonly host: HostProcess,
-    readonly pool: Pool,
+    private readonly database: TestDatabase,
     private readonly close: () => Promise<void>,
   ) {}
 
@@ -37,7 +37,7 @@ export class HostOnDatabase {
         dataDir: dir.path,
         env: { DATABASE_URL: database.url, ...env },
       });
-      return new HostOnDatabase(host, database.pool, close);
+      return new HostOnDatabase(host, database, close);
     } catch (error) {
       await close();
       throw error;
@@ -49,6 +49,10 @@ export class HostOnDatabase {
     const code = await this.host.stop();
     await this.close();
     return code;
+  }
+
+  get pool(): Pool {
+    return this.database.pool;
   }
 
   get opsUrl(): string {
@@ -91,15 +95,8 @@ export class HostOnDatabase {
   }
 
   /** Writes to the database past its triggers, as only a hand or a defect could. */
-  async tamper(sql: string, ...values: unknown[]): Promise<void> {
-    const client = await this.pool.connect();
-    try {
-      await client.query("BEGIN; SET LOCAL session_replication_role = 'replica'");
-      await client.query(sql, values);
-      await client.query('COMMIT');
-    } finally {
-      client.release();
-    }
+  tamper(sql: string, ...values: unknown[]): Promise<void> {
+    return this.database.tamper(sql, ...values);
   }
 }
 

@@ -81,17 +81,6 @@ describe('reconciliation of the books', () => {
   /** A round, in which there is time for everything. */
   const runAll = () => reconcile.run(new AbortController().signal);
 
-  const tamper = async (sql: string, ...values: unknown[]): Promise<void> => {
-    const client = await database.pool.connect();
-    try {
-      await client.query("BEGIN; SET LOCAL session_replication_role = 'replica'");
-      await client.query(sql, values);
-      await client.query('COMMIT');
-    } finally {
-      client.release();
-    }
-  };
-
   it('finds nothing in books that are right, and every planted difference until it is mended', async () => {
     const planted = [
       'UPDATE account SET spent_nano = spent_nano + 1 WHERE id = $1',
@@ -118,16 +107,16 @@ describe('reconciliation of the books', () => {
     expect(await runAll()).toMatchObject({ books: 0, rating: 0, totals: { clearing, deadLetters: 0 } });
 
     for (const [index, accountId] of accounts.entries()) {
-      await tamper(planted[index]!, accountId);
+      await database.tamper(planted[index]!, accountId);
       expect(await runAll()).toMatchObject({ books: index + 1, rating: 0 });
     }
     const mended = accounts.pop();
-    await tamper('UPDATE account SET balance_nano = balance_nano - 1 WHERE id = $1', mended);
+    await database.tamper('UPDATE account SET balance_nano = balance_nano - 1 WHERE id = $1', mended);
     expect(await runAll()).toMatchObject({ books: accounts.length });
 
     const event = eventOf(mended!);
     await deliver.deliver([event]);
-    await tamper(
+    await database.tamper(
       `UPDATE usage_event SET event = jsonb_set(event, '{data,cost}', '"1"') WHERE event_id = $1`,
       event.id,
     );
@@ -147,7 +136,7 @@ describe('reconciliation of the books', () => {
     await delivering;
     for (const place of ['ASC', 'DESC']) {
       const change = (nano: number) =>
-        tamper(
+        database.tamper(
           `UPDATE ledger_transfer SET amount_nano = amount_nano + $2 WHERE seq = (
              SELECT seq FROM ledger_transfer WHERE debit = 'customer:' || $1 ORDER BY seq ${place} LIMIT 1)`,
           accountId,
@@ -169,14 +158,17 @@ describe('reconciliation of the books', () => {
     const [first, second] = [eventOf(broken!), eventOf(behind!)];
     await deliver.deliver([first]);
     await deliver.deliver([second]);
-    await tamper(
+    await database.tamper(
       `INSERT INTO ledger_transfer (event_id, part, kind, debit, credit, amount_nano)
        SELECT $1, part, 'charge', 'customer:' || $2, 'revenue', 9e18 FROM generate_series(7, 8) part`,
       first.id,
       broken,
     );
-    await tamper('UPDATE account SET balance_nano = balance_nano + 1 WHERE id = $1', behind);
-    await tamper('UPDATE ledger_transfer SET amount_nano = amount_nano + 1 WHERE event_id = $1', second.id);
+    await database.tamper('UPDATE account SET balance_nano = balance_nano + 1 WHERE id = $1', behind);
+    await database.tamper(
+      'UPDATE ledger_transfer SET amount_nano = amount_nano + 1 WHERE event_id = $1',
+      second.id,
+    );
     const beganMs = Date.now();
     const found = await runAll();
     expect(found).toMatchObject({
@@ -187,9 +179,12 @@ describe('reconciliation of the books', () => {
     });
     expect(Math.min(found.passedMs.books, found.passedMs.rating)).toBeGreaterThanOrEqual(beganMs);
 
-    await tamper('DELETE FROM ledger_transfer WHERE event_id = $1 AND part >= 7', first.id);
-    await tamper('UPDATE account SET balance_nano = balance_nano - 1 WHERE id = $1', behind);
-    await tamper('UPDATE ledger_transfer SET amount_nano = amount_nano - 1 WHERE event_id = $1', second.id);
+    await database.tamper('DELETE FROM ledger_transfer WHERE event_id = $1 AND part >= 7', first.id);
+    await database.tamper('UPDATE account SET balance_nano = balance_nano - 1 WHERE id = $1', behind);
+    await database.tamper(
+      'UPDATE ledger_transfer SET amount_nano = amount_nano - 1 WHERE event_id = $1',
+      second.id,
+    );
     expect(await runAll()).toMatchObject({ books, rating, failed: { books: 0, rating: 0, clearing: 0 } });
   });
 

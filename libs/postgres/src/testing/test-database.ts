@@ -4,6 +4,7 @@ import type { Pool } from 'pg';
 import { environment } from '@tunan/config';
 import { migrate } from '../migrate.js';
 import { createPool } from '../pool.js';
+import { inTransaction } from '../transaction.js';
 import { withDatabase } from './database-url.js';
 import { sharedServer, TEMPLATE_DATABASE } from './shared-server.js';
 
@@ -11,6 +12,8 @@ import { sharedServer, TEMPLATE_DATABASE } from './shared-server.js';
 export interface TestDatabase {
   readonly url: string;
   readonly pool: Pool;
+  /** Writes past the database's triggers, as only a hand or a defect could. */
+  tamper(statement: string, ...values: unknown[]): Promise<void>;
   /** Closes the pool and drops the database, whoever is still connected to it. */
   drop(): Promise<void>;
 }
@@ -35,6 +38,10 @@ export const createTestDatabase = async (): Promise<TestDatabase> => {
   return {
     url,
     pool,
+    tamper: async (statement, ...values) => {
+      const settings = { session_replication_role: 'replica' };
+      await inTransaction(pool, (client) => client.query(statement, values), { settings });
+    },
     drop: async () => {
       await pool.end();
       await onServer(serverUrl, `DROP DATABASE ${name} WITH (FORCE)`);

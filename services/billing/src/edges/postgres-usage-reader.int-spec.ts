@@ -62,17 +62,6 @@ describe('usage in Postgres', () => {
 
   const deliverAll = (...events: UsageEvent[]): Promise<void> => deliver.deliver(events);
 
-  const tamper = async (sql: string, ...values: unknown[]) => {
-    const client = await database.pool.connect();
-    try {
-      await client.query("BEGIN; SET LOCAL session_replication_role = 'replica'");
-      await client.query(sql, values);
-      await client.query('COMMIT');
-    } finally {
-      client.release();
-    }
-  };
-
   it('finds the event of a request: final before lost, of its own account only', async () => {
     const [accountId, other] = [await newAccount(), await newAccount()];
     const requestId = uuidv7();
@@ -151,12 +140,15 @@ describe('usage in Postgres', () => {
       const accountId = await newAccount();
       const [a, b, c] = [eventOf(accountId), eventOf(accountId), eventOf(accountId)];
       await deliverAll(a, b, c);
-      await tamper(
+      await database.tamper(
         `UPDATE usage_event SET event = jsonb_set(event, '{data,cost}', '"1"') WHERE event_id = $1`,
         a.id,
       );
-      await tamper('UPDATE ledger_transfer SET amount_nano = amount_nano + 1 WHERE event_id = $1', b.id);
-      await tamper('DELETE FROM usage_event WHERE event_id = $1', c.id);
+      await database.tamper(
+        'UPDATE ledger_transfer SET amount_nano = amount_nano + 1 WHERE event_id = $1',
+        b.id,
+      );
+      await database.tamper('DELETE FROM usage_event WHERE event_id = $1', c.id);
       const { differences } = await rerateAll(accountId);
       expect(Object.fromEntries(differences.map(({ eventId, faults }) => [eventId, faults]))).toEqual({
         [a.id]: ['cost', 'ledger'],
@@ -173,7 +165,10 @@ describe('usage in Postgres', () => {
       const accountId = await newAccount();
       const [unreadable, other] = [eventOf(accountId), eventOf(accountId)];
       await deliverAll(unreadable, other);
-      await tamper(`UPDATE usage_event SET event = event - 'data' WHERE event_id = $1`, unreadable.id);
+      await database.tamper(
+        `UPDATE usage_event SET event = event - 'data' WHERE event_id = $1`,
+        unreadable.id,
+      );
       expect(await rerateAll(accountId)).toMatchObject({
         events: 2,
         charged: 2n * COST,
@@ -186,8 +181,8 @@ describe('usage in Postgres', () => {
       const accountId = await newAccount();
       const event = eventOf(accountId, { requestId: 'zz' });
       await deliverAll(event);
-      await tamper('DELETE FROM usage_event WHERE event_id = $1', event.id);
-      await tamper(
+      await database.tamper('DELETE FROM usage_event WHERE event_id = $1', event.id);
+      await database.tamper(
         `INSERT INTO ledger_transfer (event_id, part, kind, debit, credit, amount_nano)
          SELECT 'pay:' || n, 0, 'topup', 'clearing', 'customer:' || $1, 1 FROM generate_series(1, 90) n`,
         accountId,
