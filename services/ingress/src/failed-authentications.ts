@@ -1,5 +1,6 @@
 import type { Clock } from '@tunan/kernel';
 import { SlidingWindow, type WindowState } from '@tunan/resilience';
+import { RecentMap } from './recent-map.js';
 
 /** Failed authentications per minute and client address. */
 export const FAILED_AUTHENTICATIONS_PER_MINUTE = 60;
@@ -9,21 +10,21 @@ export const FAILED_AUTHENTICATIONS_PER_MINUTE = 60;
  * itself. A key that works is never refused here, because many customers may share one address.
  */
 export class FailedAuthentications {
-  /** In order of the last failure. */
-  readonly #windows = new Map<string, SlidingWindow>();
+  /** By address, in order of the last failure. */
+  readonly #windows: RecentMap<SlidingWindow>;
 
   /** @param addressesMax most addresses that are remembered; beyond, the one that was quiet longest is forgotten */
   constructor(
     private readonly clock: Clock,
-    private readonly addressesMax: number,
-  ) {}
+    addressesMax: number,
+  ) {
+    this.#windows = new RecentMap(addressesMax);
+  }
 
   /** Counts a failure; returns after how many milliseconds the next one counts as such, 0 if this one does. */
   count(address: string): number {
     const window = this.#windows.get(address) ?? new SlidingWindow();
-    this.#windows.delete(address);
-    this.#windows.set(address, window);
-    if (this.#windows.size > this.addressesMax) this.#windows.delete(this.#windows.keys().next().value!);
+    this.#windows.put(address, window);
     const nowMs = this.clock.nowMs();
     const waitMs = window.waitMs(nowMs, FAILED_AUTHENTICATIONS_PER_MINUTE, 1);
     if (waitMs === 0) window.add(nowMs, 1);

@@ -1,7 +1,7 @@
-import type { AuthPort } from '@tunan/contracts';
-import { type Principal } from '@tunan/contracts';
+import type { AuthPort, Principal } from '@tunan/contracts';
 import { apiKeyDigest, Fault, type Clock } from '@tunan/kernel';
 import { invalidApiKey } from './domain/bearer-token.js';
+import { RecentMap } from './recent-map.js';
 
 interface Known {
   readonly principal: Principal;
@@ -28,9 +28,9 @@ const RETRY_AFTER_MS = 1_000;
  */
 export class Principals {
   /** In order of the last look-up, like {@link #unknown}. */
-  readonly #known = new Map<string, Known>();
+  readonly #known: RecentMap<Known>;
   /** Digest → when it was looked up. */
-  readonly #unknown = new Map<string, number>();
+  readonly #unknown: RecentMap<number>;
   /** What begins the look-ups of suspects that wait. */
   #suspects: (() => void)[] = [];
   readonly #reading = new Map<string, Promise<Principal | null>>();
@@ -39,8 +39,11 @@ export class Principals {
   constructor(
     private readonly auth: AuthPort,
     private readonly clock: Clock,
-    private readonly entriesMax: number,
-  ) {}
+    entriesMax: number,
+  ) {
+    this.#known = new RecentMap(entriesMax);
+    this.#unknown = new RecentMap(entriesMax);
+  }
 
   /**
    * The principal of a key: at once if it is known, else a promise.
@@ -104,22 +107,19 @@ export class Principals {
   /** A refresh that fails leaves what is known in force; the next requests do not wait for another. */
   #keepKnown(digest: string, principal: Principal): Principal {
     const readAtMs = this.clock.monotonicMs() - REFRESH_AFTER_MS;
-    if (this.#known.has(digest)) this.#known.set(digest, { principal, readAtMs });
+    if (this.#known.get(digest) !== undefined) this.#known.put(digest, { principal, readAtMs });
     return principal;
   }
 
   #remember(digest: string, principal: Principal | null): void {
-    this.#known.delete(digest);
-    this.#unknown.delete(digest);
     const readAtMs = this.clock.monotonicMs();
-    if (principal === null) this.#keep(this.#unknown, digest, readAtMs);
-    else this.#keep(this.#known, digest, { principal, readAtMs });
-  }
-
-  #keep<T>(entries: Map<string, T>, digest: string, entry: T): void {
-    entries.set(digest, entry);
-    // Maps keep insertion order: the first entry is the one that was read longest ago.
-    if (entries.size > this.entriesMax) entries.delete(entries.keys().next().value!);
+    if (principal === null) {
+      this.#known.delete(digest);
+      this.#unknown.put(digest, readAtMs);
+    } else {
+      this.#unknown.delete(digest);
+      this.#known.put(digest, { principal, readAtMs });
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 import { Fault, type Clock } from '@tunan/kernel';
+import { RecentMap } from './recent-map.js';
 
 /** A body up to this size costs hardly more than its refusal: it is neither measured nor refused here. */
 export const SMALL_BODY_BYTES = 16 * 1024;
@@ -29,8 +30,8 @@ const threadCpuMs = (): number => {
  * much for nothing may send no large body for a while; small ones, and what is served, are no concern of this.
  */
 export class RefusedWork {
-  /** In order of the last refusal. */
-  readonly #debts = new Map<string, Debt>();
+  /** By account, in order of the last refusal. */
+  readonly #debts = new RecentMap<Debt>(ACCOUNTS_MAX);
 
   /** @param cpuMs CPU time used so far, in milliseconds */
   constructor(
@@ -62,10 +63,7 @@ export class RefusedWork {
 
   #count(accountId: string, cpuMs: number): void {
     const debtMs = Math.min(this.#debtMs(accountId) + cpuMs, DEBT_MS_MAX);
-    const debt = { cpuMs: debtMs, atMs: this.clock.monotonicMs() };
-    this.#debts.delete(accountId);
-    this.#debts.set(accountId, debt);
-    if (this.#debts.size > ACCOUNTS_MAX) this.#debts.delete(this.#debts.keys().next().value!);
+    this.#debts.put(accountId, { cpuMs: debtMs, atMs: this.clock.monotonicMs() });
   }
 
   #debtMs(accountId: string): number {

@@ -1,5 +1,6 @@
 import { Fault, type Clock } from '@tunan/kernel';
 import { SlidingWindow } from '@tunan/resilience';
+import { RecentMap } from '../recent-map.js';
 
 /**
  * Look-ups of idempotency keys per minute and account that set no mark: replays, repetitions, and what is refused. More
@@ -13,8 +14,8 @@ const ACCOUNTS_MAX = 10_000;
  * mark was admitted, and does not count. Each process counts for itself.
  */
 export class LookupLimit {
-  /** In order of the last look-up. */
-  readonly #windows = new Map<string, SlidingWindow>();
+  /** By account, in order of the last look-up. */
+  readonly #windows = new RecentMap<SlidingWindow>(ACCOUNTS_MAX);
 
   constructor(private readonly clock: Clock) {}
 
@@ -24,9 +25,7 @@ export class LookupLimit {
    */
   count(accountId: string): () => void {
     const window = this.#windows.get(accountId) ?? new SlidingWindow();
-    this.#windows.delete(accountId);
-    this.#windows.set(accountId, window);
-    if (this.#windows.size > ACCOUNTS_MAX) this.#windows.delete(this.#windows.keys().next().value!);
+    this.#windows.put(accountId, window);
     const nowMs = this.clock.nowMs();
     const retryAfterMs = window.waitMs(nowMs, LOOKUPS_PER_MINUTE, 1);
     if (retryAfterMs > 0)
