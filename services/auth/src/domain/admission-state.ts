@@ -23,6 +23,7 @@ import {
   withinHold,
   withinMeans,
 } from './ending.js';
+import { firstOf } from './first-of.js';
 import { haveOnePrice, type Admission, type HeldTerms } from './hold.js';
 import type {
   AccountPage,
@@ -37,7 +38,7 @@ import type {
   StoreStats,
   StoredLedger,
 } from './operations.js';
-import { deliveredPending, firstOf, pendingOf, stalePending } from './pending-events.js';
+import { deliveredPending, pendingOf, stalePending } from './pending-events.js';
 import { RequestBook, type Changes } from './request-book.js';
 import {
   eventIdOf,

@@ -1,3 +1,4 @@
+import { firstOf } from './first-of.js';
 import type { PendingEvent, PendingPage } from './operations.js';
 import type { RequestBook } from './request-book.js';
 import { eventIdOf, type EndedRecord } from './request-record.js';
@@ -49,13 +50,3 @@ const pendingEvent = (record: EndedRecord): PendingEvent => ({
   accountId: record.accountId,
   eventId: eventIdOf(record)!,
 });
-
-/** The first items of a long list, without a look at the others. */
-export const firstOf = <T>(items: Iterable<T>, limit: number): T[] => {
-  const first: T[] = [];
-  for (const item of items) {
-    if (first.length >= limit) break;
-    first.push(item);
-  }
-  return first;
-};
